@@ -1,0 +1,49 @@
+// The process's own log: one JSON object a line on stderr, written before the call returns, so that a line about a
+// crash is never lost with the crash. The access log is another thing and goes to stdout from the data threads.
+
+import pino from 'pino'
+
+export type Logger = pino.Logger
+export type Level = 'debug' | 'info' | 'warn' | 'error' | 'fatal'
+
+/** The names that the annotation `errorLogLevel` knows (syslog's, with nginx's short forms), onto ours. */
+const levels = {
+  debug: 'debug',
+  info: 'info',
+  notice: 'info',
+  warn: 'warn',
+  error: 'error',
+  crit: 'fatal',
+  alert: 'fatal',
+  emerg: 'fatal',
+} as const satisfies Record<string, Level>
+
+export function levelOf(name: keyof typeof levels): Level {
+  return levels[name]
+}
+
+// Nothing that we log holds a secret on purpose; this catches what somebody adds by accident. Three levels deep is
+// what an object with an error in it needs, and each level costs the logger a little.
+const secretNames = ['key', 'token', 'password', 'authorization', 'privateKey']
+const secretPaths = secretNames.flatMap(name => [name, `*.${name}`, `*.*.${name}`])
+
+export interface LogOptions {
+  readonly level?: Level
+  /** Where lines go; stderr when absent. */
+  readonly destination?: pino.DestinationStream
+}
+
+/** A logger with ISO times and level names; fields called `key`, `token`, `password` and their like are blanked. */
+export function createLogger(options: LogOptions = {}): Logger {
+  return pino(
+    {
+      level: options.level ?? 'info',
+      base: null,
+      messageKey: 'message',
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: label => ({ level: label }) },
+      redact: { paths: secretPaths, censor: '[redacted]' },
+    },
+    options.destination ?? pino.destination({ fd: 2, sync: true }),
+  )
+}

@@ -1,0 +1,15 @@
+// Brings node_modules up to the lockfile before a script runs, so that a fresh clone needs one command only.
+// Plain JavaScript: it runs on whatever Node (>= 20) the machine has; what comes after runs on the Node 26 that it installs.
+import { execFileSync } from 'node:child_process'
+import { existsSync, statSync } from 'node:fs'
+
+const wanted = statSync('package-lock.json').mtimeMs
+const stamp = 'node_modules/.package-lock.json'
+const installed = existsSync(stamp) && existsSync('node_modules/.bin/node') && statSync(stamp).mtimeMs >= wanted
+if (!installed) {
+  console.error('Installing dependencies (once; again only when package-lock.json changes)...')
+  const npm = process.env.npm_execpath
+  const args = ['ci', '--no-fund', '--no-audit', '--loglevel=error']
+  if (npm) execFileSync(process.execPath, [npm, ...args], { stdio: 'inherit' })
+  else execFileSync('npm', args, { stdio: 'inherit' })
+}
