@@ -1,0 +1,182 @@
+// The router's command line and environment, parsed once into a RouterConfig. A flag beats its variable; an empty
+// variable counts as absent. Pure: arguments and environment come in, nothing of the process is read.
+
+import { isIP } from 'node:net'
+import { Command, CommanderError, Option } from 'commander'
+import { exitCode, StartupError } from '#kit/exit.ts'
+
+type SourceConfig =
+  /** `kubeconfig` null: the service account of the pod that we run in. */
+  | { readonly kind: 'kubernetes'; readonly kubeconfig: string | null }
+  | { readonly kind: 'manifests'; readonly directory: string }
+
+export interface RouterConfig {
+  readonly source: SourceConfig
+  /** Where the Deployment `deis-router` and the platform's Secrets are. */
+  readonly namespace: string
+  /** IP address that all ports listen on. */
+  readonly address: string
+  /** 0: the kernel chooses, for each port. */
+  readonly httpPort: number
+  readonly httpsPort: number
+  readonly builderPort: number
+  readonly adminPort: number
+  /** Data threads; null: the annotation `workerProcesses` decides, and without it there is one for each core. */
+  readonly workers: number | null
+  /** File that the configuration in force is kept in for a start without the API server; null: none is kept. */
+  readonly snapshot: string | null
+  /** How long open exchanges may go on after SIGTERM, milliseconds. */
+  readonly drainTimeout: number
+}
+
+export type CommandLine =
+  | { readonly kind: 'run'; readonly config: RouterConfig }
+  /** `--help` or `--version`: print this on stdout and exit 0. */
+  | { readonly kind: 'print'; readonly text: string }
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+interface Flag {
+  readonly name: string
+  readonly argument: string
+  readonly variable: string
+  readonly help: string
+}
+
+const flags = {
+  kubeconfig: flag('kubeconfig', 'FILE', 'watch the cluster of this kubeconfig file'),
+  manifests: flag('manifests', 'DIR', 'read manifests from this directory, without a cluster'),
+  address: flag('address', 'ADDRESS', 'IP address to listen on (default 0.0.0.0)'),
+  httpPort: flag('http-port', 'PORT', 'plain HTTP (default 8080; 0: any free port, as for the next three)'),
+  httpsPort: flag('https-port', 'PORT', 'HTTPS (default 6443)'),
+  builderPort: flag('builder-port', 'PORT', 'git push over SSH, handed to the builder (default 2222)'),
+  adminPort: flag('admin-port', 'PORT', 'health, metrics and status (default 9090)'),
+  workers: flag('workers', 'N', 'data threads (default one for each core)'),
+  snapshot: flag('snapshot', 'FILE', 'keep the configuration here for a start without the API server'),
+  drainTimeout: flag('drain-timeout', 'SECONDS', 'how long open requests may finish after SIGTERM (default 25)'),
+} as const satisfies Record<string, Flag>
+
+type FlagKey = keyof typeof flags
+
+/**
+ * Reads the arguments after `node main.ts`. All faults are reported together, as one StartupError with exit code 64.
+ * `RATE_LIMIT_QPS` and `RATE_LIMIT_BURST` of older charts are accepted and mean nothing to a router that watches.
+ */
+export function parseConfig(argv: readonly string[], env: Environment, version: string): CommandLine {
+  const faults: string[] = []
+  const given = readArguments(argv, version, faults)
+  if (given.kind === 'print') return given
+
+  const sourceFlags = given.values.kubeconfig !== undefined || given.values.manifests !== undefined
+  const value = (key: FlagKey): { readonly text: string; readonly from: string } | null => {
+    const text = given.values[key]
+    if (text !== undefined) return { text, from: `--${flags[key].name}` }
+    // One of the two sources as a flag overrules the other as a variable.
+    if (sourceFlags && (key === 'kubeconfig' || key === 'manifests')) return null
+    const variable = env[flags[key].variable]
+    return variable === undefined || variable === '' ? null : { text: variable, from: flags[key].variable }
+  }
+  const text = (key: FlagKey): string | null => {
+    const found = value(key)
+    if (found?.text === '') faults.push(`${found.from} is empty`)
+    return found?.text ?? null
+  }
+  const number = <T>(key: FlagKey, least: number, most: number, absent: T): number | T => {
+    const found = value(key)
+    if (found === null) return absent
+    const parsed = /^[0-9]{1,9}$/.test(found.text) ? Number(found.text) : Number.NaN
+    if (parsed >= least && parsed <= most) return parsed
+    faults.push(`${found.from} must be a whole number from ${least} to ${most}, not ${JSON.stringify(found.text)}`)
+    return absent
+  }
+  const port = (key: FlagKey, absent: number): number => number(key, 0, 65_535, absent)
+
+  const config: RouterConfig = {
+    source: parseSource(text('kubeconfig'), text('manifests'), env, faults),
+    namespace: parseNamespace(env.POD_NAMESPACE, faults),
+    address: parseAddress(text('address'), faults),
+    httpPort: port('httpPort', 8080),
+    httpsPort: port('httpsPort', 6443),
+    builderPort: port('builderPort', 2222),
+    adminPort: port('adminPort', 9090),
+    workers: number('workers', 1, 256, null),
+    snapshot: text('snapshot'),
+    drainTimeout: number('drainTimeout', 0, 86_400, 25) * 1000,
+  }
+  checkPortsDiffer(config, faults)
+  if (faults.length > 0) throw new StartupError(exitCode.usage, `${faults.join('; ')} (--help lists the flags)`)
+  return { kind: 'run', config }
+}
+
+type Arguments =
+  | { readonly kind: 'values'; readonly values: Partial<Record<FlagKey, string>> }
+  | { readonly kind: 'print'; readonly text: string }
+
+function readArguments(argv: readonly string[], version: string, faults: string[]): Arguments {
+  let printed = ''
+  const command = new Command('deis-router')
+    .description('Edge router: follows Kubernetes objects and routes HTTP to the pods behind them.')
+    .version(version)
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .exitOverride()
+    .configureOutput({ writeOut: text => (printed += text), writeErr: () => {} })
+  for (const { name, argument, variable, help } of Object.values(flags))
+    command.addOption(new Option(`--${name} <${argument}>`, `${help} [${variable}]`))
+  try {
+    command.parse([...argv], { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    if (error.exitCode === 0) return { kind: 'print', text: printed }
+    faults.push(error.message.replace(/^error: /, ''))
+  }
+  for (const unknown of command.args) faults.push(`unknown argument ${JSON.stringify(unknown)}`)
+  return { kind: 'values', values: command.opts() }
+}
+
+function parseSource(
+  kubeconfig: string | null,
+  directory: string | null,
+  env: Environment,
+  faults: string[],
+): SourceConfig {
+  if (kubeconfig !== null && directory !== null)
+    faults.push('--kubeconfig and --manifests exclude each other: routes come from a cluster or from a directory')
+  if (directory !== null) return { kind: 'manifests', directory }
+  if (kubeconfig === null && !env.KUBERNETES_SERVICE_HOST)
+    faults.push('this is not a pod of a cluster: pass --kubeconfig FILE or --manifests DIR')
+  return { kind: 'kubernetes', kubeconfig }
+}
+
+function parseNamespace(raw: string | undefined, faults: string[]): string {
+  if (raw === undefined || raw === '') return 'default'
+  if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(raw))
+    faults.push(`POD_NAMESPACE must be the name of a namespace, not ${JSON.stringify(raw)}`)
+  return raw
+}
+
+function parseAddress(raw: string | null, faults: string[]): string {
+  if (raw === null) return '0.0.0.0'
+  if (isIP(raw) === 0) faults.push(`--address must be an IP address, not ${JSON.stringify(raw)}`)
+  return raw
+}
+
+function checkPortsDiffer(config: RouterConfig, faults: string[]): void {
+  const owners = new Map<number, string>()
+  const ports = [
+    ['--http-port', config.httpPort],
+    ['--https-port', config.httpsPort],
+    ['--builder-port', config.builderPort],
+    ['--admin-port', config.adminPort],
+  ] as const
+  for (const [name, port] of ports) {
+    if (port === 0) continue
+    const owner = owners.get(port)
+    if (owner !== undefined) faults.push(`${owner} and ${name} are both ${port}`)
+    else owners.set(port, name)
+  }
+}
+
+function flag(name: string, argument: string, help: string): Flag {
+  return { name, argument, help, variable: `DEIS_ROUTER_${name.toUpperCase().replaceAll('-', '_')}` }
+}

@@ -1,0 +1,60 @@
+import { Writable } from 'node:stream'
+import { expect, test } from 'vitest'
+import { AccessLogWriter } from './access-log-writer.ts'
+
+/** A reader that takes nothing until it is told to. */
+class Reader extends Writable {
+  readonly taken: string[] = []
+  #next: (() => void) | null = null
+  #open = false
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.taken.push(chunk.toString())
+    if (this.#open) done()
+    else this.#next = done
+  }
+
+  open(): void {
+    this.#open = true
+    this.#next?.()
+  }
+}
+
+test('lines arrive in order', () => {
+  const reader = new Reader()
+  reader.open()
+  const writer = new AccessLogWriter(reader, () => {})
+  writer.write(Buffer.from('one\n'))
+  writer.write(Buffer.from('two\n'))
+  expect(reader.taken).toEqual(['one\n', 'two\n'])
+})
+
+test('a reader that does not read costs lines, and they are counted', () => {
+  const writer = new AccessLogWriter(new Reader(), () => {})
+  const megabyte = Buffer.from(`${'x'.repeat(1024 * 1024 - 1)}\n`)
+  for (let i = 0; i < 10; i++) writer.write(megabyte)
+  writer.write(Buffer.concat([megabyte, Buffer.from('a\nb\n')]))
+  expect(writer.dropped).toBe(2 + 3)
+})
+
+test('a reader that is gone is told of once', async () => {
+  const errors: string[] = []
+  const reader = new Reader()
+  const writer = new AccessLogWriter(reader, error => errors.push(error.message))
+  reader.destroy(new Error('EPIPE'))
+  await new Promise(resolve => reader.once('close', resolve))
+  writer.write(Buffer.from('one\n'))
+  expect([errors, writer.dropped]).toEqual([['EPIPE'], 1])
+})
+
+test('the end waits for the reader', async () => {
+  const reader = new Reader()
+  const writer = new AccessLogWriter(reader, () => {})
+  writer.write(Buffer.from('one\n'))
+  writer.write(Buffer.from('two\n'))
+  const end = writer[Symbol.asyncDispose]()
+  reader.open()
+  await end
+  expect(reader.taken.slice(0, 2)).toEqual(['one\n', 'two\n'])
+  expect(reader.listenerCount('error')).toBe(0)
+})

@@ -1,0 +1,131 @@
+// The admin port: health for the kubelet and load balancers, metrics for Prometheus, pages for people. Plain HTTP, read
+// only, never behind PROXY protocol. It runs in control, so that a busy data thread cannot make it slow.
+
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Logger } from '#kit/log.ts'
+import { listenError, type Port } from './port.ts'
+
+export interface Health {
+  readonly healthy: boolean
+  /** One line or several; for the person who asks why. */
+  readonly text: string
+}
+
+/** What the pages show. None of it may hold a key. */
+export interface AdminPages {
+  health(): Health
+  metrics(): Promise<{ readonly contentType: string; readonly text: string }>
+  problems(): unknown
+  routes(): unknown
+  config(): unknown
+}
+
+interface Page {
+  readonly status: number
+  readonly contentType: string
+  readonly body: string
+  readonly allow?: string
+}
+
+const plain = 'text/plain; charset=utf-8'
+const index = `deis-router
+
+/healthz   200 when traffic is served, else 503 and why
+/metrics   Prometheus text format
+/problems  what somebody wrote and is not in force, as JSON
+/routes    what is routed where, as JSON
+/config    version, watches and data threads, as JSON
+`
+
+export class AdminServer implements AsyncDisposable {
+  readonly #server: Server
+
+  /** Rejects with StartupError 69 when the port cannot be had. */
+  static async listen(port: Port, pages: AdminPages, log: Logger): Promise<AdminServer> {
+    const server = createServer(
+      { headersTimeout: 5000, requestTimeout: 10_000, keepAliveTimeout: 60_000 },
+      (request, response) => {
+        answer(request, pages, log).then(
+          page => send(request, response, page),
+          (error: unknown) => {
+            log.error({ err: error, path: request.url }, 'an admin page failed')
+            send(request, response, text(500, 'internal error\n'))
+          },
+        )
+      },
+    )
+    // Scrapers and probes need a handful; whoever opens thousands shall not take control's memory.
+    server.maxConnections = 256
+    try {
+      server.listen({ host: port.address, port: port.number, exclusive: true })
+      await once(server, 'listening')
+    } catch (error) {
+      throw listenError(port, (error as NodeJS.ErrnoException).code ?? String(error))
+    }
+    return new AdminServer(server)
+  }
+
+  private constructor(server: Server) {
+    this.#server = server
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = once(this.#server, 'close')
+    this.#server.close()
+    this.#server.closeAllConnections()
+    await closed
+  }
+}
+
+async function answer(request: IncomingMessage, pages: AdminPages, log: Logger): Promise<Page> {
+  if (request.method !== 'GET' && request.method !== 'HEAD')
+    return { ...text(405, 'only GET and HEAD\n'), allow: 'GET, HEAD' }
+  const [path] = (request.url ?? '').split('?', 1)
+  switch (path) {
+    case '/':
+      return text(200, index)
+    case '/healthz':
+    case '/healthz/': {
+      const { healthy, text: line } = pages.health()
+      if (!healthy) log.debug({ reason: line }, 'not healthy')
+      return text(healthy ? 200 : 503, `${line}\n`)
+    }
+    case '/metrics': {
+      const { contentType, text: body } = await pages.metrics()
+      return { status: 200, contentType, body }
+    }
+    case '/problems':
+      return json(pages.problems())
+    case '/routes':
+      return json(pages.routes())
+    case '/config':
+      return json(pages.config())
+    default:
+      return text(404, 'not found; GET / lists the pages\n')
+  }
+}
+
+function text(status: number, body: string): Page {
+  return { status, contentType: plain, body }
+}
+
+function json(value: unknown): Page {
+  return { status: 200, contentType: 'application/json', body: `${JSON.stringify(value, null, 2)}\n` }
+}
+
+function send(request: IncomingMessage, response: ServerResponse, { status, contentType, body, allow }: Page): void {
+  response.writeHead(status, {
+    'content-type': contentType,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...(allow !== undefined && { allow }),
+  })
+  response.end(request.method === 'HEAD' ? undefined : body)
+}

@@ -1,0 +1,282 @@
+import { afterEach, expect, test } from 'vitest'
+import { createLogger } from '#kit/log.ts'
+import type { Deployment, EndpointSlice, Secret, Service } from '#kube/types.ts'
+import type { Patch } from '../model/patch.ts'
+import type { Problem } from '../model/problem.ts'
+import { Collection } from './collection.ts'
+import { Control } from './control.ts'
+import { createSelfSigned } from './self-signed.ts'
+import type { WatchState } from '#kube/watch.ts'
+import type { Source } from './source.ts'
+import { World } from './world.ts'
+
+/** A source that a test fills by hand. Each Secret is silent until it is told of. */
+class HandSource implements Source {
+  readonly services = new Collection<Service>()
+  readonly endpointSlices = new Collection<EndpointSlice>()
+  readonly deployment = new Collection<Deployment>()
+  readonly secrets = new Map<string, Collection<Secret>>()
+  /** Secrets that are followed now, and those followed ever, by `NAMESPACE/NAME`. */
+  readonly following = new Set<string>()
+  readonly followed: string[] = []
+  readonly found: Problem[] = []
+
+  secret(namespace: string, name: string) {
+    const key = `${namespace}/${name}`
+    return { changes: (signal: AbortSignal) => this.#follow(key, signal) }
+  }
+
+  async *#follow(key: string, signal: AbortSignal) {
+    this.following.add(key)
+    this.followed.push(key)
+    try {
+      yield* this.named(key).changes(signal)
+    } finally {
+      this.following.delete(key)
+    }
+  }
+
+  named(key: string): Collection<Secret> {
+    const collection = this.secrets.get(key) ?? new Collection<Secret>()
+    this.secrets.set(key, collection)
+    return collection
+  }
+
+  states(): readonly WatchState[] {
+    return []
+  }
+
+  problems(): readonly Problem[] {
+    return this.found
+  }
+
+  /** Everything but Secrets that are not the platform's. */
+  fill(...services: readonly Service[]): void {
+    this.services.replace(services)
+    this.endpointSlices.replace([])
+    this.deployment.replace([])
+    this.named(platform).replace([])
+  }
+}
+
+const platform = 'deis/deis-router-platform-cert'
+const controls: Control[] = []
+afterEach(() => Promise.all(controls.splice(0).map(control => control.stop())))
+
+function bench(prepare: (source: HandSource) => void = () => {}) {
+  const source = new HandSource()
+  prepare(source)
+  const patches: Patch[] = []
+  const logged: Record<string, unknown>[] = []
+  let wake = (): void => {}
+  const control = new Control({
+    source,
+    world: new World({ namespace: 'deis', now: Date.now }),
+    publish: patch => {
+      patches.push(patch)
+      wake()
+    },
+    log: createLogger({ destination: { write: line => void logged.push(JSON.parse(line)) } }),
+  })
+  controls.push(control)
+  control.start()
+  /** Resolves when `count` patches have been published. */
+  const published = async (count: number): Promise<Patch> => {
+    while (patches.length < count)
+      await new Promise<void>(resolve => {
+        wake = resolve
+      })
+    return patches[count - 1]!
+  }
+  return { source, control, patches, published, logged }
+}
+
+function service(name: string, annotations: Record<string, string> = {}): Service {
+  return {
+    metadata: {
+      name,
+      namespace: 'shop',
+      labels: { 'router.deis.io/routable': 'true' },
+      annotations: { 'router.deis.io/domains': `${name}.example.com`, ...annotations },
+    },
+    spec: { ports: [{ name: 'http', port: 80 }] },
+  }
+}
+
+function withCertificate(name: string, certificate: string): Service {
+  return service(name, { 'router.deis.io/certificates': `${name}.example.com:${certificate}` })
+}
+
+const pair = createSelfSigned(Date.now())
+function secret(name: string): Secret {
+  return {
+    metadata: { name, namespace: 'shop' },
+    data: {
+      'tls.crt': Buffer.from(pair.chain).toString('base64'),
+      'tls.key': Buffer.from(pair.key).toString('base64'),
+    },
+  }
+}
+
+const certificates = (patch: Patch) =>
+  patch.routes.upserts.map(({ serverName, certificate }) => `${serverName} ${certificate}`)
+
+async function until(done: () => boolean): Promise<void> {
+  for (const end = Date.now() + 15_000; !done(); ) {
+    if (Date.now() > end) throw new Error('it did not happen')
+    await new Promise(resolve => setTimeout(resolve, 5))
+  }
+}
+
+test('nothing is published before all has been heard; then the whole world at once', async () => {
+  const { source, control, patches, published } = bench()
+  expect(control.waitingFor()).toEqual(['services', 'endpointslices', 'deployment'])
+  source.services.replace([withCertificate('web', 'web')])
+  source.endpointSlices.replace([])
+  await until(() => control.waitingFor().length === 1)
+  expect(control.waitingFor()).toEqual(['deployment'])
+  source.deployment.replace([])
+  await until(() => source.following.size === 2)
+  expect(control.waitingFor()).toEqual([`secret ${platform}`, 'secret shop/web-cert'])
+  source.named(platform).replace([])
+  expect(patches).toEqual([])
+  source.named('shop/web-cert').replace([secret('web-cert')])
+  const first = await published(1)
+  expect(first.reset).toBe(true)
+  expect(certificates(first)).toEqual(['web.example.com shop/web-cert'])
+  expect([control.synced, control.waitingFor()]).toEqual([true, []])
+})
+
+test('after that, changes are small', async () => {
+  const { source, published } = bench()
+  source.fill(service('one'))
+  await published(1)
+  source.services.replace([service('one'), service('two')])
+  const second = await published(2)
+  expect(second.reset).toBe(false)
+  expect(certificates(second)).toEqual(['two.example.com null'])
+})
+
+test('a burst is one patch', async () => {
+  const { source, published, patches } = bench()
+  source.fill()
+  await published(1)
+  for (let count = 1; count <= 20; count++)
+    source.services.replace(Array.from({ length: count }, (_, index) => service(`app-${index}`)))
+  expect((await published(2)).routes.upserts).toHaveLength(20)
+  expect(patches).toHaveLength(2)
+})
+
+test('a Secret that is refused does not keep the router from being ready', async () => {
+  const { source, published, control } = bench()
+  source.found.push({
+    code: 'forbidden',
+    severity: 'error',
+    object: { kind: 'Secret', namespace: 'shop', name: 'web-cert' },
+    message: 'a Role is missing',
+  })
+  source.fill(withCertificate('web', 'web'))
+  expect(certificates(await published(1))).toEqual(['web.example.com null'])
+  expect(control.problems().map(({ code }) => code)).toContain('forbidden')
+})
+
+test('a Secret that says nothing keeps it so for some seconds only', async () => {
+  const { source, published, logged } = bench()
+  source.fill(withCertificate('web', 'web'))
+  expect(certificates(await published(1))).toEqual(['web.example.com null'])
+  expect(logged).toContainEqual(
+    expect.objectContaining({ message: 'going on without these Secrets', secrets: ['shop/web-cert'] }),
+  )
+})
+
+test('a host that changes its certificate has one all the time', async () => {
+  const { source, published } = bench()
+  source.fill(withCertificate('web', 'old'))
+  source.named('shop/old-cert').replace([secret('old-cert')])
+  expect(certificates(await published(1))).toEqual(['web.example.com shop/old-cert'])
+  source.services.replace([withCertificate('web', 'new')])
+  await until(() => source.following.has('shop/new-cert'))
+  source.named('shop/new-cert').replace([secret('new-cert')])
+  expect(certificates(await published(2))).toEqual(['web.example.com shop/new-cert'])
+  expect(source.following).toEqual(new Set([platform, 'shop/new-cert']))
+})
+
+test('a Secret that does not come holds a change back for a moment only', async () => {
+  const { source, published } = bench()
+  source.fill()
+  await published(1)
+  source.services.replace([withCertificate('web', 'missing'), service('other')])
+  expect(certificates(await published(2)).sort()).toEqual(['other.example.com null', 'web.example.com null'])
+})
+
+test('a Secret is followed while somebody names it', async () => {
+  const { source, published } = bench()
+  source.fill(withCertificate('web', 'web'))
+  source.named('shop/web-cert').replace([secret('web-cert')])
+  await published(1)
+  expect(source.following).toContain('shop/web-cert')
+  source.services.replace([])
+  await published(2)
+  await until(() => !source.following.has('shop/web-cert'))
+})
+
+test('thousands of Secrets begin a few at a time', async () => {
+  const { source, published, control } = bench()
+  const names = Array.from({ length: 200 }, (_, index) => `app-${index}`)
+  source.fill(...names.map(name => withCertificate(name, name)))
+  await until(() => source.followed.length > 1)
+  let most = 0
+  while (!control.synced) {
+    const silent = [...source.following].filter(key => source.secrets.get(key)?.synced === false)
+    most = Math.max(most, silent.length)
+    for (const key of silent) source.named(key).replace([])
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  expect(most).toBeLessThanOrEqual(16)
+  expect((await published(1)).routes.upserts).toHaveLength(200)
+  expect(new Set(source.followed).size).toBe(201)
+})
+
+test('a problem is logged when it appears and when it is solved, once each', async () => {
+  const { source, published, logged, control } = bench()
+  const about = () =>
+    logged.filter(({ kind }) => kind === 'Service').map(({ level, code, message }) => `${level} ${code} ${message}`)
+  source.fill(service('web', { 'router.deis.io/maintenance': 'maybe' }))
+  await published(1)
+  expect(about()).toEqual([expect.stringMatching(/^warn invalid-annotation /)])
+  expect(control.problems()).toHaveLength(1)
+  source.services.replace([
+    service('web', { 'router.deis.io/maintenance': 'maybe', 'router.deis.io/domains': 'b.example.com' }),
+  ])
+  await published(2)
+  source.services.replace([service('web')])
+  await published(3)
+  expect(about()).toEqual([expect.stringMatching(/^warn invalid-annotation /), 'info invalid-annotation solved'])
+  expect(control.problems()).toEqual([])
+})
+
+test('a watch that fails begins again', async () => {
+  const { source, published, logged } = bench(source => {
+    const follow = source.services.changes.bind(source.services)
+    let calls = 0
+    source.services.changes = signal => {
+      if (calls++ === 0) throw new Error('a fault')
+      return follow(signal)
+    }
+  })
+  source.fill(service('web'))
+  expect((await published(1)).routes.upserts).toHaveLength(1)
+  expect(logged.filter(({ message }) => message === 'a watch failed and begins again')).toHaveLength(1)
+})
+
+test('stopping ends every watch', async () => {
+  const { source, published, control, patches } = bench()
+  source.fill(service('web'))
+  await published(1)
+  source.services.replace([])
+  await control.stop()
+  expect(source.following.size).toBe(0)
+  source.services.replace([service('later')])
+  await new Promise(resolve => setImmediate(resolve))
+  expect(patches.length).toBeLessThanOrEqual(1)
+})

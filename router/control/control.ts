@@ -1,0 +1,209 @@
+// From the source's facts to Patches:
+//
+//   services ─┐
+//   slices ───┼─▶ World ─▶ (holdoff) ─▶ take ─▶ which Secrets are wanted ─▶ publish
+//   deployment┤                                        │
+//   secrets ◀─┴────── one watch for each ◀─────────────┘
+//
+// The first publication carries the whole world, once everything that it takes has been heard of. After that each
+// change follows in milliseconds.
+
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Logger } from '#kit/log.ts'
+import type { KubeObject } from '#kube/types.ts'
+import type { Change, Watcher, WatchState } from '#kube/watch.ts'
+import type { Patch } from '../model/patch.ts'
+import { compose } from './compose.ts'
+import { Holdoff } from './holdoff.ts'
+import { type DatedProblem, ProblemBook } from './problem-book.ts'
+import { logProblems } from './problem-log.ts'
+import { SecretWatches } from './secret-watches.ts'
+import type { Source } from './source.ts'
+import type { World } from './world.ts'
+
+const holdoffRange = { quiet: 2, longest: 25 }
+/** Secrets that do not come may keep us from being ready this long, milliseconds since the last one that came. */
+const secretPatience = 5000
+/** A change that asks for new Secrets waits this long for them, so that a host that changes its certificate keeps HTTPS. */
+const secretHold = 300
+/** How often things are looked at that no event tells of. */
+const lookInterval = 1000
+const impatientLookInterval = 100
+
+const basics = ['services', 'endpointslices', 'deployment'] as const
+type Basic = (typeof basics)[number]
+
+export interface ControlOptions {
+  readonly source: Source
+  readonly world: World
+  /** The next step of the configuration; the first one has `reset`. */
+  readonly publish: (patch: Patch) => void
+  readonly log: Logger
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number
+}
+
+export class Control {
+  readonly #source: Source
+  readonly #world: World
+  readonly #publish: (patch: Patch) => void
+  readonly #log: Logger
+  readonly #stop = new AbortController()
+  readonly #holdoff: Holdoff
+  readonly #secrets: SecretWatches
+  readonly #sourceProblems: ProblemBook
+  readonly #heard = new Set<Basic>()
+  readonly #running: Promise<void>[] = []
+  #look: NodeJS.Timeout | null = null
+  #held: { readonly since: number; patch: Patch; readonly release: NodeJS.Timeout } | null = null
+  #lastProgress = 0
+  #synced = false
+
+  constructor(options: ControlOptions) {
+    this.#source = options.source
+    this.#world = options.world
+    this.#publish = options.publish
+    this.#log = options.log
+    this.#sourceProblems = new ProblemBook(options.now ?? Date.now)
+    this.#holdoff = new Holdoff(() => this.#step(), holdoffRange)
+    this.#secrets = new SecretWatches({
+      source: this.#source,
+      heard: (namespace, name, change) => {
+        this.#lastProgress = performance.now()
+        this.#world.secret(namespace, name, change)
+        this.#holdoff.mark()
+      },
+      failed: error => this.#log.error({ err: error }, 'a watch of a Secret failed and begins again'),
+    })
+  }
+
+  /** The source has been heard in full and published. */
+  get synced(): boolean {
+    return this.#synced
+  }
+
+  start(): void {
+    const { services, endpointSlices, deployment } = this.#source
+    this.#follow('services', services, change => this.#world.services(change))
+    this.#follow('endpointslices', endpointSlices, change => this.#world.endpointSlices(change))
+    this.#follow('deployment', deployment, change => this.#world.deployment(change))
+    this.#scheduleLook()
+  }
+
+  /** Ends all watches; nothing is published after it. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    this.#holdoff[Symbol.dispose]()
+    if (this.#look !== null) clearTimeout(this.#look)
+    if (this.#held !== null) clearTimeout(this.#held.release)
+    await Promise.all([...this.#running, this.#secrets.stop()])
+  }
+
+  /** What keeps the first publication back, one line for each; empty once `synced`. */
+  waitingFor(): readonly string[] {
+    if (this.#synced) return []
+    const states = new Map(this.#source.states().map(state => [state.resource, state]))
+    const missing = basics.filter(name => !this.#heard.has(name))
+    const names = missing.length > 0 ? missing : this.#secrets.unsettled().map(key => `secret ${key}`)
+    return names.map(name => describe(name, states.get(name)))
+  }
+
+  watches(): readonly WatchState[] {
+    return this.#source.states()
+  }
+
+  /** Of the source and of the objects that it tells of. */
+  problems(): readonly DatedProblem[] {
+    this.#readSourceProblems()
+    return [...this.#sourceProblems.list(), ...this.#world.problems()]
+  }
+
+  #follow<T extends KubeObject>(name: Basic, watcher: Watcher<T>, hear: (change: Change<T>) => void): void {
+    const run = async (): Promise<void> => {
+      for (const { signal } = this.#stop; !signal.aborted; ) {
+        try {
+          for await (const change of watcher.changes(signal)) {
+            if (signal.aborted) return
+            hear(change)
+            if (change.kind === 'reset') this.#heard.add(name)
+            this.#holdoff.mark()
+          }
+        } catch (error) {
+          // A watch keeps its failures to itself: this is a fault of ours, and no reason to stop following.
+          this.#log.error({ err: error, watch: name }, 'a watch failed and begins again')
+        }
+        await delay(lookInterval, undefined, { signal }).catch(() => {})
+      }
+    }
+    this.#running.push(run())
+  }
+
+  #step(): void {
+    if (this.#stop.signal.aborted || this.#heard.size < basics.length) return
+    try {
+      const since = performance.now()
+      const patch = this.#world.take()
+      this.#secrets.want(this.#world.wantedSecrets())
+      if (!this.#synced) this.#tryFirst()
+      else if (patch !== null) this.#next(patch, since)
+      else this.#release(false)
+    } catch (error) {
+      // A fault of ours. What is in force serves on, which it would not if it took the process with it.
+      this.#log.error({ err: error }, 'a change could not be put into force')
+    }
+  }
+
+  #tryFirst(): void {
+    if (this.#lastProgress === 0) this.#lastProgress = performance.now()
+    const unsettled = this.#secrets.unsettled()
+    if (unsettled.length > 0 && performance.now() - this.#lastProgress < secretPatience) return
+    if (unsettled.length > 0) this.#log.warn({ secrets: unsettled.slice(0, 20) }, 'going on without these Secrets')
+    this.#synced = true
+    this.#publish(this.#world.whole())
+    this.#logProblems()
+  }
+
+  #next(patch: Patch, since: number): void {
+    if (this.#held !== null) this.#held.patch = compose(this.#held.patch, patch)
+    else this.#held = { since, patch, release: setTimeout(() => this.#release(true), secretHold) }
+    this.#release(false)
+  }
+
+  /** Publishes what is held back, unless it is worth waiting for a Secret. */
+  #release(late: boolean): void {
+    if (this.#held === null) return
+    const { since, patch, release } = this.#held
+    if (!late && this.#secrets.unsettledSince(since).length > 0) return
+    clearTimeout(release)
+    this.#held = null
+    this.#publish(patch)
+    this.#logProblems()
+  }
+
+  #scheduleLook(): void {
+    this.#look = setTimeout(
+      () => {
+        this.#secrets.look()
+        if (!this.#synced || this.#held !== null) this.#step()
+        this.#logProblems()
+        this.#scheduleLook()
+      },
+      this.#synced ? lookInterval : impatientLookInterval,
+    )
+  }
+
+  #readSourceProblems(): void {
+    this.#sourceProblems.set('source', this.#source.problems())
+  }
+
+  #logProblems(): void {
+    this.#readSourceProblems()
+    logProblems(this.#log, this.#sourceProblems.changes())
+    // Before the first publication half of the objects are missing, and so most Problems are not real.
+    if (this.#synced) logProblems(this.#log, this.#world.problemChanges())
+  }
+}
+
+function describe(name: string, state: WatchState | undefined): string {
+  return state?.lastError ? `${name}: ${state.lastError}` : name
+}

@@ -1,0 +1,259 @@
+import { once } from 'node:events'
+import { createServer, get, type IncomingMessage, type Server } from 'node:http'
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net'
+import { Writable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { afterEach, expect, test } from 'vitest'
+import { StartupError } from '#kit/exit.ts'
+import { createLogger } from '#kit/log.ts'
+import { counter } from '../model/counters.ts'
+import type { Patch } from '../model/patch.ts'
+import { AccessLogWriter } from './access-log-writer.ts'
+import { DataPlane, type DataPlaneOptions } from './data-plane.ts'
+import { Published } from './published.ts'
+import { createSelfSigned } from './self-signed.ts'
+import { patchOf, routeOf, upstreamOf } from './testdata/patches.ts'
+
+const cleanups: (() => unknown)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+interface Bench {
+  readonly plane: DataPlane
+  readonly logged: string[]
+  readonly accessLog: string[]
+  /** Publishes and sends. */
+  publish(patch: Patch): Patch
+  readonly hopeless: Promise<StartupError>
+}
+
+function bench(options: Partial<DataPlaneOptions> = {}, first = patchOf({ reset: true })): Bench {
+  const logged: string[] = []
+  const log = createLogger({ destination: { write: line => void logged.push(JSON.parse(line).message) } })
+  const accessLog: string[] = []
+  const out = new Writable({
+    write(chunk, _encoding, done) {
+      accessLog.push(String(chunk))
+      done()
+    },
+  })
+  const published = new Published(createSelfSigned(Date.now()))
+  published.publish(first)
+  const { promise: hopeless, resolve: onHopeless } = Promise.withResolvers<StartupError>()
+  const plane = new DataPlane({
+    address: '127.0.0.1',
+    httpPort: 0,
+    httpsPort: 0,
+    published,
+    accessLog: new AccessLogWriter(out, () => {}),
+    log,
+    onHopeless,
+    ...options,
+  })
+  cleanups.push(() => plane.close())
+  const publish = (patch: Patch): Patch => {
+    const next = published.publish(patch)
+    plane.apply(next)
+    return next
+  }
+  return { plane, logged, accessLog, publish, hopeless }
+}
+
+/** A worker's module, in place of the real one. */
+function worker(source: string): URL {
+  return new URL(
+    `data:text/javascript,${encodeURIComponent(`
+    import { parentPort, workerData } from 'node:worker_threads'
+    import { createServer } from 'node:http'
+    const counters = new Float64Array(workerData.counters)
+    const say = message => parentPort.postMessage(message)
+    const listening = (port = 1) => say({ kind: 'listening', httpPort: port, httpsPort: port })
+    ${source}`)}`,
+  )
+}
+
+const listening = worker(`
+  let version = workerData.world.version
+  parentPort.on('message', ({ kind, patch }) => {
+    if (kind === 'drain') return say({ kind: 'drained', cut: 2 })
+    version = patch.version
+    say({ kind: 'applied', version })
+  })
+  const server = createServer((request, response) => {
+    if (request.url === '/die') process.exit(7)
+    if (request.url === '/count') { counters[${counter.httpAccepted}]++; counters[${counter.httpOpen}]++ }
+    response.setHeader('connection', 'close').end(String(version))
+  })
+  server.listen({ port: workerData.httpPort, host: '127.0.0.1', reusePort: true }, () => listening(server.address().port))`)
+
+async function fetchText(port: number, path = '/', host = 'a.example'): Promise<{ status: number; body: string }> {
+  const request = get({ host: '127.0.0.1', port, path, headers: { host, connection: 'close' }, agent: false })
+  const [response] = (await once(request, 'response')) as [IncomingMessage]
+  return { status: response.statusCode!, body: await text(response) }
+}
+
+async function backend(answer: string): Promise<number> {
+  const server = createServer((_request, response) => response.end(answer))
+  return listenOn(server)
+}
+
+async function listenOn(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  cleanups.push(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  return (server.address() as AddressInfo).port
+}
+
+async function until(done: () => boolean): Promise<void> {
+  for (const end = Date.now() + 15_000; !done(); ) {
+    if (Date.now() > end) throw new Error('it did not happen')
+    await new Promise(resolve => setTimeout(resolve, 5))
+  }
+}
+
+for (const reusePort of process.platform === 'linux' ? [true, false] : [false])
+  test(`real data threads serve what is published, ${reusePort ? 'each with its own listener' : 'by hand-over'}`, async () => {
+    const port = await backend('hello')
+    const { plane, publish, accessLog } = bench({ reusePort })
+    const { httpPort, httpsPort } = await plane.start(2)
+    expect(httpPort).toBeGreaterThan(0)
+    expect(httpsPort).toBeGreaterThan(0)
+    expect((await fetchText(httpPort)).status).toBe(404)
+    const { version } = publish(
+      patchOf({
+        routes: [routeOf('a.example', 'a')],
+        upstreams: [upstreamOf('a', port)],
+        apps: [{ app: 'a', slot: 3 }],
+      }),
+    )
+    await plane.applied(version)
+    expect(plane.threads().map(({ appliedVersion }) => appliedVersion)).toEqual([version, version])
+    for (let i = 0; i < 4; i++) expect(await fetchText(httpPort)).toEqual({ status: 200, body: 'hello' })
+    expect(plane.counters().reduce((sum, counters) => sum + counters[counter.httpAccepted]!, 0)).toBe(5)
+    expect(await plane.drain(1000)).toBe(0)
+    expect(accessLog.join('').match(/GET \/ HTTP\/1.1/g)).toHaveLength(5)
+  })
+
+test('a thread that dies is replaced from what is published now, and keeps its totals', async () => {
+  const { plane, publish, logged } = bench({ reusePort: true, workerUrl: listening })
+  const { httpPort } = await plane.start(1)
+  await fetchText(httpPort, '/count')
+  expect([...plane.counters()[0]!.subarray(0, 3)]).toEqual([1, 0, 1])
+  await fetchText(httpPort, '/die').catch(() => {})
+  await until(() => !plane.serving)
+  expect([...plane.counters()[0]!.subarray(0, 3)]).toEqual([1, 0, 0])
+  const { version } = publish(patchOf({ routes: [routeOf('a.example', 'a')] }))
+  await until(() => plane.serving)
+  expect(plane.threads()).toEqual([{ index: 0, state: 'serving', appliedVersion: version, restarts: 1 }])
+  expect((await fetchText(httpPort)).body).toBe(String(version))
+  expect(logged).toContain('a data thread ended and is replaced')
+})
+
+test('threads that keep dying at the start', async () => {
+  const { plane, logged } = bench({ reusePort: true, workerUrl: worker('throw new Error("broken")') })
+  const error: unknown = await plane.start(1).catch(error => error)
+  expect(error).toBeInstanceOf(StartupError)
+  expect(error).toMatchObject({ exitCode: 69 })
+  expect(logged.filter(line => line === 'a data thread failed')).toHaveLength(5)
+})
+
+test('threads that keep dying later', async () => {
+  // The first life of each serves until it is told of a change; the counters outlive it and tell the next one.
+  const source = `if (counters[63]++ > 0) process.exit(1)
+    listening()
+    parentPort.on('message', () => process.exit(1))`
+  const { plane, hopeless, publish } = bench({ reusePort: true, workerUrl: worker(source) })
+  await plane.start(2)
+  publish(patchOf({}))
+  expect(await hopeless).toMatchObject({ exitCode: 69 })
+})
+
+test('what threads may log in a second is bounded', async () => {
+  const source = `listening()
+    for (let i = 0; i < 5000; i++) say({ kind: 'log', level: 'error', message: 'noise', fields: {} })`
+  const { plane, logged } = bench({ reusePort: true, workerUrl: worker(source) })
+  await plane.start(1)
+  await plane.drain(0)
+  // Two windows at most, if the second turns while they come.
+  expect(logged.filter(line => line === 'noise').length).toBeLessThanOrEqual(200)
+  expect(logged).toContain('noise')
+})
+
+test('threads say no less than the annotation errorLogLevel asks for', async () => {
+  const source = `listening()
+    for (const level of ['debug', 'info', 'warn', 'error']) say({ kind: 'log', level, message: level, fields: {} })
+    parentPort.on('message', () => say({ kind: 'drained', cut: 0 }))`
+  const { plane, logged } = bench({ reusePort: true, workerUrl: worker(source) })
+  await plane.start(1)
+  await plane.drain(1000)
+  expect(logged).toEqual(['error'])
+})
+
+test('a drain tells how many connections it cut', async () => {
+  const { plane } = bench({ reusePort: true, workerUrl: listening })
+  await plane.start(2)
+  expect(await plane.drain(1000)).toBe(4)
+  expect(plane.threads().map(({ state }) => state)).toEqual(['drained', 'drained'])
+})
+
+test('a thread that does not answer the drain is ended', async () => {
+  const { plane, logged } = bench({ reusePort: true, workerUrl: worker('listening(); setInterval(() => {}, 1000)') })
+  await plane.start(1)
+  expect(await plane.drain(0)).toBe(0)
+  expect(logged).toContain('data threads did not answer the drain and are ended')
+})
+
+const taken: [name: string, reusePort: boolean][] = [
+  ['a port that another process has', false],
+  ['a port that another process would share', true],
+]
+for (const [name, reusePort] of process.platform === 'linux' ? taken : taken.slice(0, 1))
+  test(name, async () => {
+    const other = createTcpServer()
+    other.listen({ port: 0, host: '127.0.0.1', reusePort })
+    await once(other, 'listening')
+    cleanups.push(() => other.close())
+    const { port } = other.address() as AddressInfo
+    const { plane } = bench({ httpsPort: port, reusePort: true, workerUrl: listening })
+    const message = `cannot listen on 127.0.0.1 port ${port} (--https-port): another process has it; "ss -ltnp sport = :${port}" shows which`
+    for (const attempt of [() => plane.probe(), () => plane.start(1)]) {
+      const error: unknown = await attempt().catch(error => error)
+      expect(error).toBeInstanceOf(StartupError)
+      expect(error).toMatchObject({ exitCode: 69, message })
+    }
+  })
+
+test('a thread that cannot listen at the start', async () => {
+  const source = "say({ kind: 'listen-failed', port: workerData.httpPort, code: 'EACCES', message: 'x' })"
+  const { plane } = bench({ reusePort: true, workerUrl: worker(source) })
+  const error: unknown = await plane.start(1).catch(error => error)
+  expect(error).toMatchObject({ exitCode: 69, message: expect.stringContaining('(--http-port): ports this low') })
+})
+
+test('hand-over takes turns and passes over threads that are dead', async () => {
+  // A thread that died once does not come back: it dies again before it serves.
+  const source = `if (counters[63]++ > 0) process.exit(1)
+    listening(0)
+    parentPort.on('message', ({ kind, socket }) => {
+      if (kind !== 'socket') return
+      socket.on('data', text => { if (text.includes('die')) process.exit(1); socket.end(String(workerData.index)) })
+      socket.resume()
+    })`
+  const { plane } = bench({ reusePort: false, workerUrl: worker(source) })
+  const { httpPort } = await plane.start(2)
+  const ask = async (question: string): Promise<string> => {
+    const socket: Socket = connect(httpPort, '127.0.0.1')
+    socket.on('error', () => {})
+    socket.write(question)
+    return text(socket).catch(() => 'cut')
+  }
+  expect([await ask('a'), await ask('b'), await ask('c')].join('')).toMatch(/^(010|101)$/)
+  await ask('die')
+  await until(() => !plane.serving)
+  const alive = plane.threads().find(({ state }) => state === 'serving')!.index
+  expect([await ask('a'), await ask('b')]).toEqual([String(alive), String(alive)])
+})

@@ -1,0 +1,333 @@
+// `/metrics`: the counters of the data threads, and control's own state, in the Prometheus text format. Everything is
+// computed when it is asked for; the request path only adds.
+
+import { collectDefaultMetrics, Registry } from 'prom-client'
+import { counter, firstAppSlot, fixedSlot, rowOffset, rowSize } from '../model/counters.ts'
+import type { AppSlot } from '../model/patch.ts'
+import type { Problem } from '../model/problem.ts'
+import { appMetrics } from './app-metrics.ts'
+import type { Published } from './published.ts'
+import type { WatchState } from '#kube/watch.ts'
+
+/** What the numbers are read from. */
+export interface MetricsSources {
+  readonly published: Published
+  /** One for each data thread. */
+  readonly counters: () => readonly Float64Array[]
+  readonly restarts: () => number
+  /** Lines that control itself had to drop. */
+  readonly accessLogDropped: () => number
+  readonly problems: () => readonly Problem[]
+  readonly watches: () => readonly WatchState[]
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+type Labels = Readonly<Record<string, string>>
+interface Sample {
+  readonly labels: Labels
+  readonly value: number
+}
+
+const prefix = 'deis_router_'
+const fixedRows: readonly AppSlot[] = [
+  { app: 'router-default-vhost', slot: fixedSlot.defaultVhost },
+  { app: 'router-rejected', slot: fixedSlot.rejected },
+  { app: 'router-other-apps', slot: fixedSlot.otherApps },
+]
+
+export class Metrics {
+  readonly #sources: MetricsSources
+  readonly #registry = new Registry()
+  readonly #rowOwners = new Map<number, string>()
+  /** What a row held when its present app got it: the app before it had counted that. */
+  readonly #baselines = new Map<number, Float64Array>()
+  readonly #secretTotals = new Map<string, WatchState>()
+  #secretEvents = 0
+  #secretRelists = 0
+  #secretReconnects = 0
+  #threads: readonly Float64Array[] = []
+
+  constructor(sources: MetricsSources) {
+    this.#sources = sources
+    this.#registerThreads()
+    this.#registerConfiguration()
+    this.#registerWatches()
+  }
+
+  readonly contentType: string = Registry.PROMETHEUS_CONTENT_TYPE
+
+  /** To be called with the apps of every patch that is sent to the data threads, before it is sent. */
+  assign(apps: readonly AppSlot[]): void {
+    for (const { app, slot } of apps) {
+      if (slot < firstAppSlot) continue
+      const owner = this.#rowOwners.get(slot)
+      this.#rowOwners.set(slot, app)
+      if (owner === undefined || owner === app) continue
+      this.#threads = this.#sources.counters()
+      this.#baselines.set(slot, this.#sumRow(slot))
+    }
+  }
+
+  /** All of it, as one text. */
+  async text(): Promise<string> {
+    this.#threads = this.#sources.counters()
+    const apps = appMetrics(
+      prefix,
+      this.#rows().map(({ app, slot }) => ({ app, row: this.#row(slot) })),
+    )
+    return apps + (await this.#registry.metrics()) + (await processRegistry().metrics())
+  }
+
+  #registerThreads(): void {
+    const total = (name: string, help: string, position: number): void =>
+      this.#add(name, 'counter', help, () => [{ labels: {}, value: this.#sum(position) }])
+    const gauge = (name: string, help: string, position: number): void =>
+      this.#add(name, 'gauge', help, () => [{ labels: {}, value: this.#sum(position) }])
+    const byLabel = (
+      name: string,
+      type: 'counter' | 'gauge',
+      help: string,
+      label: string,
+      at: Record<string, number>,
+    ) =>
+      this.#add(name, type, help, () =>
+        Object.entries(at).map(([value, position]) => ({ labels: { [label]: value }, value: this.#sum(position) })),
+      )
+
+    byLabel('connections_accepted_total', 'counter', 'Connections from clients.', 'listener', {
+      http: counter.httpAccepted,
+      https: counter.httpsAccepted,
+    })
+    byLabel('connections_open', 'gauge', 'Connections from clients that are open.', 'listener', {
+      http: counter.httpOpen,
+      https: counter.httpsOpen,
+    })
+    gauge('tunnels_open', 'Upgraded connections that are open.', counter.tunnelsOpen)
+    byLabel('tls_handshakes_total', 'counter', 'TLS handshakes with clients.', 'result', {
+      ok: counter.tlsHandshakes,
+      error: counter.tlsHandshakeErrors,
+    })
+    total('malformed_requests_total', 'Requests refused because they are not HTTP.', counter.malformedRequests)
+    byLabel('upstream_connects_total', 'counter', 'Connections to endpoints that were tried.', 'result', {
+      ok: counter.upstreamConnects,
+      refused: counter.upstreamConnectRefused,
+      timeout: counter.upstreamConnectTimeouts,
+      error: counter.upstreamConnectErrors,
+    })
+    total(
+      'upstream_requests_reused_total',
+      'Requests sent on a connection that had served one before.',
+      counter.upstreamReused,
+    )
+    gauge('upstream_connections_open', 'Connections to endpoints that are open.', counter.upstreamOpen)
+    gauge('upstream_connections_idle', 'Those of them that wait for a request.', counter.upstreamIdle)
+    total('upstream_retries_total', 'Requests sent to an endpoint again.', counter.upstreamRetries)
+    total('upstream_timeouts_total', 'Requests that an endpoint did not answer in time.', counter.upstreamTimeouts)
+    total(
+      'upstream_invalid_responses_total',
+      'Answers of endpoints that are not HTTP.',
+      counter.upstreamInvalidResponses,
+    )
+    total(
+      'client_aborts_total',
+      'Requests whose client went away before the answer was complete.',
+      counter.clientAborts,
+    )
+    this.#add('access_log_dropped_total', 'counter', 'Lines of the access log that nobody took.', () => [
+      { labels: {}, value: this.#sum(counter.accessLogDropped) + this.#sources.accessLogDropped() },
+    ])
+    this.#add('data_thread_restarts_total', 'counter', 'Data threads started in place of one that died.', () => [
+      { labels: {}, value: this.#sources.restarts() },
+    ])
+  }
+
+  #registerConfiguration(): void {
+    const appliedAt = (): number => this.#extreme(counter.configAppliedAt, Math.max)
+    const one = (name: string, help: string, read: () => number): void =>
+      this.#add(name, 'gauge', help, () => [{ labels: {}, value: read() }])
+
+    one('config_version', 'Version of the configuration that every data thread has in force.', () =>
+      this.#extreme(counter.configVersion, Math.min),
+    )
+    one('config_applied_timestamp_seconds', 'When the last change came into force.', () => appliedAt() / 1000)
+    one('config_age_seconds', 'Time since the last change came into force.', () =>
+      appliedAt() === 0 ? 0 : Math.max(0, this.#sources.now() - appliedAt()) / 1000,
+    )
+    one('routes', 'Routes in force.', () => this.#extreme(counter.routes, Math.max))
+    one('certificates', 'Certificates in force.', () => this.#extreme(counter.certificates, Math.max))
+    this.#add('certificate_expiry_timestamp_seconds', 'gauge', 'When a certificate expires.', () =>
+      Array.from(this.#sources.published.certificates.values(), ({ id, notAfter }) => ({
+        labels: { certificate: id },
+        value: notAfter / 1000,
+      })),
+    )
+    this.#add(
+      'problems',
+      'gauge',
+      'Things that somebody wrote and that are not in force; /problems names them.',
+      () => {
+        const counts = new Map<string, number>(
+          severities.flatMap(severity => codes.map(code => [`${code} ${severity}`, 0])),
+        )
+        for (const { code, severity } of this.#sources.problems()) {
+          const key = `${code} ${severity}`
+          counts.set(key, (counts.get(key) ?? 0) + 1)
+        }
+        return Array.from(counts, ([key, value]) => {
+          const [code = '', severity = ''] = key.split(' ')
+          return { labels: { code, severity }, value }
+        })
+      },
+    )
+  }
+
+  /** Secrets count as one resource: there may be thousands. */
+  #registerWatches(): void {
+    const perResource =
+      (read: (state: WatchState) => number, ofSecrets: (states: readonly WatchState[]) => number) =>
+      (): readonly Sample[] => {
+        const states = this.#sources.watches()
+        const secrets = states.filter(isSecret)
+        return [
+          ...states
+            .filter(state => !isSecret(state))
+            .map(state => ({ labels: { resource: state.resource }, value: read(state) })),
+          { labels: { resource: 'secrets' }, value: ofSecrets(secrets) },
+        ]
+      }
+    this.#add(
+      'watch_connected',
+      'gauge',
+      'Whether the watch is open; of Secrets, whether all are.',
+      perResource(
+        ({ connected }) => Number(connected),
+        states => Number(states.every(({ connected }) => connected)),
+      ),
+    )
+    this.#add(
+      'watch_synced',
+      'gauge',
+      'Whether the resource was read in full; of Secrets, whether all were.',
+      perResource(
+        ({ synced }) => Number(synced),
+        states => Number(states.every(({ synced }) => synced)),
+      ),
+    )
+    this.#add(
+      'watch_events_total',
+      'counter',
+      'Changes that watches told of.',
+      perResource(
+        ({ events }) => events,
+        states => {
+          this.#countSecrets(states)
+          return this.#secretEvents
+        },
+      ),
+    )
+    this.#add(
+      'watch_relists_total',
+      'counter',
+      'Lists after the first.',
+      perResource(
+        ({ relists }) => relists,
+        states => {
+          this.#countSecrets(states)
+          return this.#secretRelists
+        },
+      ),
+    )
+    this.#add(
+      'watch_reconnects_total',
+      'counter',
+      'Watches after the first.',
+      perResource(
+        ({ reconnects }) => reconnects,
+        states => {
+          this.#countSecrets(states)
+          return this.#secretReconnects
+        },
+      ),
+    )
+  }
+
+  /** Sums that do not fall when a Secret is no longer watched. */
+  #countSecrets(states: readonly WatchState[]): void {
+    const last = new Map(this.#secretTotals)
+    this.#secretTotals.clear()
+    for (const state of states) {
+      const before = last.get(state.resource)
+      this.#secretTotals.set(state.resource, state)
+      this.#secretEvents += growth(before?.events, state.events)
+      this.#secretRelists += growth(before?.relists, state.relists)
+      this.#secretReconnects += growth(before?.reconnects, state.reconnects)
+    }
+  }
+
+  #rows(): readonly AppSlot[] {
+    return [...fixedRows, ...this.#sources.published.apps().filter(({ slot }) => slot >= firstAppSlot)]
+  }
+
+  #row(slot: number): Float64Array {
+    const row = this.#sumRow(slot)
+    const baseline = this.#baselines.get(slot)
+    if (baseline !== undefined) for (let at = 0; at < rowSize; at++) row[at]! -= baseline[at]!
+    return row
+  }
+
+  #sumRow(slot: number): Float64Array {
+    const row = new Float64Array(rowSize)
+    const offset = rowOffset(slot)
+    for (const counters of this.#threads) for (let at = 0; at < rowSize; at++) row[at]! += counters[offset + at]!
+    return row
+  }
+
+  #sum(position: number): number {
+    return this.#threads.reduce((sum, counters) => sum + counters[position]!, 0)
+  }
+
+  #extreme(position: number, choose: (...values: number[]) => number): number {
+    return this.#threads.length === 0 ? 0 : choose(...this.#threads.map(counters => counters[position]!))
+  }
+
+  /** prom-client's own classes keep values; ours are read when asked, which its registry does not mind. */
+  #add(name: string, type: string, help: string, read: () => readonly Sample[]): void {
+    const metric = { name: prefix + name, type, help, get: async () => ({ ...metric, values: read() }) }
+    this.#registry.registerMetric(metric as unknown as Parameters<Registry['registerMetric']>[0])
+  }
+}
+
+const severities = ['error', 'warning'] as const
+const codes = Object.keys({
+  'invalid-annotation': true,
+  'annotation-without-effect': true,
+  'not-enforced': true,
+  'host-conflict': true,
+  'no-port': true,
+  'certificate-missing': true,
+  'certificate-invalid': true,
+  'certificate-expired': true,
+  forbidden: true,
+  'invalid-manifest': true,
+  'invalid-object': true,
+} satisfies Record<Problem['code'], true>)
+
+function isSecret({ resource }: WatchState): boolean {
+  return resource.startsWith('secret ')
+}
+
+function growth(before: number | undefined, now: number): number {
+  return before === undefined || now < before ? now : now - before
+}
+
+let processMetrics: Registry | null = null
+
+/** Numbers of the whole process, which several routers in it share; the library cannot take its observers back. */
+function processRegistry(): Registry {
+  if (processMetrics === null) {
+    processMetrics = new Registry()
+    collectDefaultMetrics({ register: processMetrics })
+  }
+  return processMetrics
+}

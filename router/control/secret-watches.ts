@@ -1,0 +1,138 @@
+// One watch for each Secret that is wanted now. Only so many begin at a time: thousands of Secrets at a start would
+// otherwise be thousands of requests at once.
+
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Secret } from '#kube/types.ts'
+import type { Change } from '#kube/watch.ts'
+import type { SecretRef } from './service.ts'
+import type { Source } from './source.ts'
+
+/** First lists under way at once. */
+const maxBeginning = 16
+/** A first list that takes longer no longer keeps others from beginning, milliseconds. */
+const slow = 5000
+
+export interface SecretWatchesOptions {
+  readonly source: Pick<Source, 'secret' | 'states' | 'problems'>
+  readonly heard: (namespace: string, name: string, change: Change<Secret>) => void
+  readonly failed: (error: unknown) => void
+}
+
+interface SecretWatch {
+  readonly ref: SecretRef
+  readonly stop: AbortController
+  readonly wantedSince: number
+  /** Null: it waits for its turn. */
+  begunAt: number | null
+  /** It has been heard, or refused: there is nothing to wait for. */
+  settled: boolean
+  /** It counts among those that begin. */
+  beginning: boolean
+}
+
+export class SecretWatches {
+  readonly #options: SecretWatchesOptions
+  readonly #watches = new Map<string, SecretWatch>()
+  readonly #running = new Set<Promise<void>>()
+  #wanted: ReadonlyMap<string, SecretRef> | null = null
+  #beginning = 0
+
+  constructor(options: SecretWatchesOptions) {
+    this.#options = options
+  }
+
+  /** Begins and ends watches so that there is one for each of `wanted`. */
+  want(wanted: ReadonlyMap<string, SecretRef>): void {
+    if (wanted === this.#wanted) return
+    this.#wanted = wanted
+    for (const [key, watch] of this.#watches)
+      if (!wanted.has(key)) {
+        watch.stop.abort()
+        this.#watches.delete(key)
+        this.#begun(watch)
+      }
+    for (const [key, ref] of wanted)
+      if (!this.#watches.has(key))
+        this.#watches.set(key, {
+          ref,
+          stop: new AbortController(),
+          wantedSince: performance.now(),
+          begunAt: null,
+          settled: false,
+          beginning: false,
+        })
+    this.#beginSome()
+  }
+
+  /** `NAMESPACE/NAME` of those that have said nothing yet. */
+  unsettled(): readonly string[] {
+    return this.unsettledSince(0)
+  }
+
+  /** The same, of those wanted since `time` (of `performance.now()`). */
+  unsettledSince(time: number): readonly string[] {
+    const keys: string[] = []
+    for (const [key, { settled, wantedSince }] of this.#watches) if (!settled && wantedSince >= time) keys.push(key)
+    return keys
+  }
+
+  /** Takes note of what no event tells: refusals, failures and slowness. */
+  look(): void {
+    if (this.unsettled().length === 0) return
+    const refused = new Set<string>()
+    for (const { code, object } of this.#options.source.problems())
+      if (code === 'forbidden' && object.kind === 'Secret') refused.add(`${object.namespace}/${object.name}`)
+    const failing = new Set<string>()
+    for (const { resource, lastError } of this.#options.source.states()) if (lastError !== null) failing.add(resource)
+    const now = performance.now()
+    for (const [key, watch] of this.#watches) {
+      if (watch.settled) continue
+      if (refused.has(key)) watch.settled = true
+      if (watch.settled || failing.has(`secret ${key}`) || now - (watch.begunAt ?? now) > slow) this.#begun(watch)
+    }
+    this.#beginSome()
+  }
+
+  async stop(): Promise<void> {
+    for (const { stop } of this.#watches.values()) stop.abort()
+    this.#watches.clear()
+    await Promise.all(this.#running)
+  }
+
+  #beginSome(): void {
+    for (const watch of this.#watches.values()) {
+      if (this.#beginning >= maxBeginning) return
+      if (watch.begunAt !== null) continue
+      watch.begunAt = performance.now()
+      watch.beginning = true
+      this.#beginning++
+      const running = this.#follow(watch).finally(() => this.#running.delete(running))
+      this.#running.add(running)
+    }
+  }
+
+  #begun(watch: SecretWatch): void {
+    if (watch.beginning) this.#beginning--
+    watch.beginning = false
+  }
+
+  async #follow(watch: SecretWatch): Promise<void> {
+    const { namespace, name } = watch.ref
+    for (const { signal } = watch.stop; !signal.aborted; ) {
+      try {
+        for await (const change of this.#options.source.secret(namespace, name).changes(signal)) {
+          if (signal.aborted) return
+          if (!watch.settled) {
+            watch.settled = true
+            this.#begun(watch)
+            this.#beginSome()
+          }
+          this.#options.heard(namespace, name, change)
+        }
+      } catch (error) {
+        this.#options.failed(error)
+      }
+      await delay(1000, undefined, { signal }).catch(() => {})
+    }
+  }
+}

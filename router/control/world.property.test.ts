@@ -1,0 +1,381 @@
+// Whatever comes in, in whatever order: the Patches add up to what a fresh World makes of the final objects.
+
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { Deployment, EndpointSlice, Secret, Service } from '#kube/types.ts'
+import type { Change } from '#kube/watch.ts'
+import type { Delta, Patch } from '../model/patch.ts'
+import { hostKey } from './claims.ts'
+import { makePair, makeSecret } from './testdata/make-certificate.ts'
+import { World } from './world.ts'
+
+const now = Date.UTC(2026, 5, 1)
+const pairs = [makePair('one.example', now + 86_400_000), makePair('two.example', now + 86_400_000)] as const
+
+/** What the data threads know: Patches applied one after the other, each checked against what it is applied to. */
+class Model {
+  readonly routes = new Map<string, Patch['routes']['upserts'][number]>()
+  readonly upstreams = new Map<string, Patch['upstreams']['upserts'][number]>()
+  readonly certificates = new Map<string, Patch['certificates']['upserts'][number]>()
+  readonly slots = new Map<string, number>()
+  settings: Patch['settings']
+  version = 0
+
+  apply(patch: Patch): void {
+    expect(patch.version).toBe(this.version + 1)
+    expect(patch.reset).toBe(false)
+    this.version = patch.version
+    if (patch.settings !== undefined) {
+      expect(patch.settings).not.toEqual(this.settings)
+      this.settings = patch.settings
+    }
+    merge(this.routes, patch.routes)
+    merge(this.upstreams, patch.upstreams)
+    merge(this.certificates, patch.certificates)
+    for (const { app, slot } of patch.apps) this.slots.set(app, slot)
+    this.check()
+  }
+
+  check(): void {
+    const hosts = new Set<string>()
+    for (const { host, backend, certificate, app } of this.routes.values()) {
+      expect(hosts.has(hostKey(host))).toBe(false)
+      hosts.add(hostKey(host))
+      expect(this.upstreams.has(backend.upstream)).toBe(true)
+      expect(certificate === null || this.certificates.has(certificate)).toBe(true)
+      expect(this.slots.has(app)).toBe(true)
+    }
+    const upstreams = new Set([...this.routes.values()].map(({ backend }) => backend.upstream as string))
+    expect([...this.upstreams.keys()].sort()).toEqual([...upstreams].sort())
+    const apps = new Set([...this.routes.values()].map(({ app }) => app))
+    expect(new Set([...apps].map(app => this.slots.get(app))).size).toBe(apps.size)
+  }
+
+  /** Without the version and the rows of the counters, which depend on the past. */
+  content(): unknown {
+    return [
+      this.settings,
+      ...[this.routes, this.upstreams, this.certificates].map(map => sorted<{ id: string }>(map.values())),
+    ]
+  }
+}
+
+function sorted<T extends { readonly id: string }>(items: Iterable<T>): readonly T[] {
+  return [...items].sort((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+function merge<T extends { readonly id: string }>(map: Map<string, T>, { upserts, deletes }: Delta<T, string>): void {
+  for (const id of deletes) expect(map.delete(id)).toBe(true)
+  for (const item of upserts) {
+    expect(deletes).not.toContain(item.id)
+    expect(item).not.toEqual(map.get(item.id))
+    map.set(item.id, item)
+  }
+}
+
+type Fact =
+  | { readonly kind: 'services'; readonly change: Change<unknown> }
+  | { readonly kind: 'slices'; readonly change: Change<unknown> }
+  | { readonly kind: 'deployment'; readonly change: Change<unknown> }
+  /** Null: the Secret goes. */
+  | { readonly kind: 'secret'; readonly path: string; readonly secret: unknown }
+  | { readonly kind: 'take' }
+
+const keyOf = (object: unknown): string | null => {
+  const { metadata } = (object ?? {}) as { metadata?: { namespace?: unknown; name?: unknown } | null }
+  return typeof metadata?.name === 'string' ? `${String(metadata.namespace)}/${metadata.name}` : null
+}
+
+/** A cluster, as far as the sources would show it, and a caller that watches the Secrets that World wants. */
+class Cluster {
+  readonly world = new World({ namespace: 'a', now: () => now })
+  readonly model = new Model()
+  readonly services = new Map<string, unknown>()
+  readonly slices = new Map<string, unknown>()
+  readonly deployments = new Map<string, unknown>()
+  readonly secrets = new Map<string, unknown>()
+  /** By watched Secret, what World last took for a good pair. */
+  readonly lastGood = new Map<string, unknown>()
+  readonly #untaken = new Set<string>()
+
+  tell(fact: Fact): void {
+    switch (fact.kind) {
+      case 'services':
+        track(this.services, fact.change)
+        this.world.services(fact.change as Change<Service>)
+        return
+      case 'slices':
+        track(this.slices, fact.change)
+        this.world.endpointSlices(fact.change as Change<EndpointSlice>)
+        return
+      case 'deployment':
+        track(this.deployments, fact.change)
+        this.world.deployment(fact.change as Change<Deployment>)
+        return
+      case 'secret':
+        if (fact.secret === null) this.secrets.delete(fact.path)
+        else this.secrets.set(fact.path, fact.secret)
+        if (this.lastGood.has(fact.path)) this.deliver(fact.path, this.secrets.get(fact.path) ?? null)
+        return
+      case 'take':
+        this.take()
+    }
+  }
+
+  deliver(path: string, secret: unknown): void {
+    const [namespace = '', name = ''] = path.split('/')
+    const object = (secret ?? { metadata: { namespace, name } }) as Secret
+    this.world.secret(namespace, name, { kind: secret === null ? 'delete' : 'upsert', object })
+    this.#untaken.add(path)
+  }
+
+  take(): boolean {
+    const patch = this.world.take()
+    if (patch !== null) this.model.apply(patch)
+    for (const path of this.#untaken) {
+      const secret = this.secrets.get(path) ?? null
+      if (secret === null || isGood(secret)) this.lastGood.set(path, secret)
+    }
+    this.#untaken.clear()
+    const wanted = this.world.wantedSecrets()
+    for (const path of [...this.lastGood.keys()]) if (!wanted.has(path)) this.lastGood.delete(path)
+    for (const path of wanted.keys()) {
+      if (this.lastGood.has(path)) continue
+      this.lastGood.set(path, null)
+      this.deliver(path, this.secrets.get(path) ?? null)
+    }
+    return patch !== null || this.#untaken.size > 0
+  }
+
+  settle(): void {
+    while (this.take()) {}
+  }
+
+  /** What a World makes of the same objects that sees them for the first time, last good pairs first. */
+  fresh(): Cluster {
+    const fresh = new Cluster()
+    fresh.tell({ kind: 'services', change: { kind: 'reset', objects: [...this.services.values()] } })
+    fresh.tell({ kind: 'slices', change: { kind: 'reset', objects: [...this.slices.values()] } })
+    fresh.tell({ kind: 'deployment', change: { kind: 'reset', objects: [...this.deployments.values()] } })
+    for (const [path, secret] of this.lastGood) if (secret !== null) fresh.secrets.set(path, secret)
+    fresh.settle()
+    for (const path of this.lastGood.keys()) {
+      fresh.tell({ kind: 'secret', path, secret: this.secrets.get(path) ?? null })
+    }
+    fresh.settle()
+    return fresh
+  }
+
+  problems(): readonly string[] {
+    return this.world
+      .problems()
+      .filter(({ object }) => object.name !== '')
+      .map(({ code, severity, object, message }) => `${severity} ${code} ${object.namespace}/${object.name} ${message}`)
+  }
+}
+
+function track(objects: Map<string, unknown>, change: Change<unknown>): void {
+  if (change.kind === 'reset') objects.clear()
+  for (const object of change.kind === 'reset' ? change.objects : [change.object]) {
+    const key = keyOf(object)
+    if (key === null) continue
+    objects.delete(key)
+    if (change.kind !== 'delete') objects.set(key, object)
+  }
+}
+
+const goodSecrets = new Set<unknown>()
+const isGood = (secret: unknown) => goodSecrets.has(secret)
+
+// Few names and hosts, so that they meet.
+const namespace = fc.constantFrom('a', 'a-b', 'b')
+const name = fc.constantFrom('x', 'y', 'z')
+const domain = fc.constantFrom('foo', 'bar', 'foo.p.example', 'foo.example', '*.foo.example')
+const domains = fc.oneof(
+  { weight: 8, arbitrary: fc.array(domain, { minLength: 1, maxLength: 3 }).map(list => list.join(',')) },
+  { weight: 1, arbitrary: fc.constantFrom('', ',', 'foo,', 'foo,b_d') },
+)
+const certificates = fc.constantFrom('foo.example:one', 'foo.p.example:two', '*.foo.example:one,foo.example:two')
+const annotations = fc.record(
+  {
+    'router.deis.io/domains': domains,
+    'router.deis.io/certificates': certificates,
+    'router.deis.io/maintenance': fc.constantFrom('true', 'False', 'maybe'),
+    'router.deis.io/tcpTimeout': fc.constantFrom('10s', '0'),
+  },
+  { requiredKeys: ['router.deis.io/domains'] },
+)
+const labels = fc.record(
+  {
+    'router.deis.io/routable': fc.constantFrom(...Array(7).fill('true'), 'false'),
+    app: fc.constantFrom('x', 'shop', ''),
+  },
+  { requiredKeys: ['router.deis.io/routable'] },
+)
+const goodService = fc.record({
+  metadata: fc.record({ namespace, name, labels, annotations }),
+  spec: fc.record({ ports: fc.constantFrom([{ port: 80 }], [{ name: 'http', port: 80 }], [{ port: 8080 }], []) }),
+})
+const goodSlice = fc.record({
+  metadata: fc.record({
+    namespace,
+    name: fc.constantFrom('s', 't'),
+    labels: name.map(service => ({ 'kubernetes.io/service-name': service })),
+  }),
+  addressType: fc.constant('IPv4'),
+  endpoints: fc.array(
+    fc.record({
+      addresses: fc.array(fc.constantFrom('10.0.0.1', '10.0.0.2', '10.0.0'), { minLength: 1, maxLength: 2 }),
+      conditions: fc.record({ ready: fc.boolean(), serving: fc.boolean(), terminating: fc.boolean() }),
+    }),
+    { maxLength: 2 },
+  ),
+  ports: fc.constantFrom([{ port: 5000 }], [{ name: 'http', port: 5000 }], []),
+})
+const goodDeployment = fc.record({
+  metadata: fc.record({
+    namespace: fc.constantFrom('a', 'b'),
+    name: fc.constant('deis-router'),
+    annotations: fc.record(
+      {
+        'router.deis.io/nginx.platformDomain': fc.constantFrom('p.example', 'q.example', 'nonsense'),
+        'router.deis.io/nginx.ssl.enforce': fc.constantFrom('true', 'false', true as unknown as string),
+        'router.deis.io/nginx.requestIDs': fc.constantFrom('true', 'false'),
+      },
+      { requiredKeys: [] },
+    ),
+  }),
+})
+
+const nameless = fc.oneof(
+  fc.anything().filter(value => keyOf(value) === null),
+  fc.constantFrom({}, { metadata: null }, { metadata: {} }, { metadata: { name: 7, namespace: 'a' } }),
+)
+
+/** Objects with a name of `names`, and nonsense in every other place. */
+const nonsense = (names: fc.Arbitrary<string>) =>
+  fc.record(
+    {
+      metadata: fc.record(
+        { namespace, name: names, labels: fc.oneof(labels, fc.anything()), annotations: fc.anything() },
+        { requiredKeys: ['namespace', 'name'] },
+      ),
+      spec: fc.oneof(fc.anything(), fc.record({ ports: fc.anything() })),
+      addressType: fc.oneof(fc.constant('IPv4'), fc.anything()),
+      endpoints: fc.oneof(fc.anything(), fc.array(fc.record({ addresses: fc.anything(), conditions: fc.anything() }))),
+      ports: fc.anything(),
+    },
+    { requiredKeys: ['metadata'] },
+  )
+
+function changeOf(object: fc.Arbitrary<unknown>): fc.Arbitrary<Change<unknown>> {
+  return fc.oneof(
+    { weight: 10, arbitrary: object.map(object => ({ kind: 'upsert', object }) as const) },
+    { weight: 2, arbitrary: object.map(object => ({ kind: 'delete', object }) as const) },
+    {
+      weight: 1,
+      // A collection has each object once.
+      arbitrary: fc
+        .uniqueArray(object, { minLength: 2, maxLength: 6, selector: object => keyOf(object) ?? Symbol('nameless') })
+        .map(objects => ({ kind: 'reset', objects }) as const),
+    },
+  )
+}
+
+const secretNames = ['one-cert', 'two-cert', 'deis-router-platform-cert']
+const secretPath = fc.tuple(namespace, fc.constantFrom(...secretNames)).map(([space, secret]) => `${space}/${secret}`)
+const secretFact = fc
+  .tuple(
+    secretPath,
+    fc.oneof(
+      { weight: 6, arbitrary: fc.constantFrom('one', 'two', 'one', 'two', 'mixed', 'half', 'gone') },
+      fc.anything(),
+    ),
+  )
+  .map(([path, what]): Fact => {
+    const [space = '', secretName = ''] = path.split('/')
+    const [one, two] = pairs
+    const good = what === 'one' ? one : what === 'two' ? two : null
+    if (good !== null) {
+      const secret = makeSecret(space, secretName, good)
+      goodSecrets.add(secret)
+      return { kind: 'secret', path, secret }
+    }
+    if (what === 'gone') return { kind: 'secret', path, secret: null }
+    if (what === 'mixed')
+      return { kind: 'secret', path, secret: makeSecret(space, secretName, { ...one, key: two.key }) }
+    if (what === 'half') return { kind: 'secret', path, secret: makeSecret(space, secretName, { crt: one.crt }) }
+    return { kind: 'secret', path, secret: what ?? {} }
+  })
+
+const take = fc.constant<Fact>({ kind: 'take' })
+
+function facts(
+  services: fc.Arbitrary<unknown>,
+  slices: fc.Arbitrary<unknown>,
+  deployments: fc.Arbitrary<unknown>,
+): fc.Arbitrary<Fact> {
+  return fc.oneof(
+    { weight: 8, arbitrary: changeOf(services).map((change): Fact => ({ kind: 'services', change })) },
+    { weight: 4, arbitrary: changeOf(slices).map((change): Fact => ({ kind: 'slices', change })) },
+    { weight: 1, arbitrary: changeOf(deployments).map((change): Fact => ({ kind: 'deployment', change })) },
+    { weight: 8, arbitrary: secretFact },
+    { weight: 3, arbitrary: take },
+  )
+}
+
+test('incremental is fresh: any changes, garbage among them', () => {
+  const fact = facts(
+    fc.oneof({ weight: 12, arbitrary: goodService }, nonsense(name), nameless),
+    fc.oneof({ weight: 12, arbitrary: goodSlice }, nonsense(fc.constantFrom('s', 't')), nameless),
+    fc.oneof({ weight: 5, arbitrary: goodDeployment }, nonsense(fc.constant('deis-router')), nameless),
+  )
+  fc.assert(
+    fc.property(fc.array(fact, { minLength: 10, maxLength: 60, size: 'max' }), sequence => {
+      const cluster = new Cluster()
+      for (const step of sequence) cluster.tell(step)
+      cluster.settle()
+      const fresh = cluster.fresh()
+      expect(cluster.model.content()).toEqual(fresh.model.content())
+      expect(cluster.problems()).toEqual(fresh.problems())
+      expect([...cluster.world.wantedSecrets().keys()].sort()).toEqual([...fresh.world.wantedSecrets().keys()].sort())
+
+      const whole = cluster.world.whole()
+      expect(whole.version).toBe(cluster.model.version)
+      expect([
+        whole.settings,
+        ...[whole.routes, whole.upstreams, whole.certificates].map(({ upserts }) => sorted<{ id: string }>(upserts)),
+      ]).toEqual(cluster.model.content())
+      for (const { app, slot } of whole.apps) expect(cluster.model.slots.get(app)).toBe(slot)
+    }),
+    { numRuns: 250, seed: 1 },
+  )
+})
+
+test('garbage never changes what others have', () => {
+  const good = facts(goodService, goodSlice, goodDeployment)
+  const strange = fc.constantFrom('bad', 'worse')
+  const garbage: fc.Arbitrary<Fact> = fc.oneof(
+    fc
+      .tuple(fc.constantFrom('services', 'slices', 'deployment'), fc.oneof(nonsense(strange), nameless))
+      .map(([kind, object]): Fact => ({ kind, change: { kind: 'upsert', object } })),
+  )
+  const step = fc.oneof(
+    { weight: 2, arbitrary: good.map(fact => ({ fact, isGarbage: false })) },
+    { weight: 1, arbitrary: garbage.map(fact => ({ fact, isGarbage: true })) },
+  )
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 10, maxLength: 60, size: 'max' }), sequence => {
+      const clean = new Cluster()
+      const littered = new Cluster()
+      for (const { fact, isGarbage } of sequence) {
+        littered.tell(fact)
+        if (!isGarbage) clean.tell(fact)
+      }
+      clean.settle()
+      littered.settle()
+      expect(littered.model.content()).toEqual(clean.model.content())
+    }),
+    { numRuns: 150, seed: 2 },
+  )
+})

@@ -1,0 +1,25 @@
+// The router as a process; wiring only. Exit codes: 0 after an orderly end, 64 and 69 as in kit/exit.ts.
+
+import { exitCode, explainExit } from '#kit/exit.ts'
+import { createLogger } from '#kit/log.ts'
+import { onShutdown } from '#kit/shutdown.ts'
+import { version } from '#kit/version.ts'
+import { parseConfig } from './config.ts'
+import { startRouter } from './router.ts'
+
+function leave(error: unknown): never {
+  const { line, code } = explainExit('deis-router', error)
+  process.stderr.write(`${line}\n`)
+  process.exit(code)
+}
+
+try {
+  const command = parseConfig(process.argv.slice(2), process.env, version)
+  if (command.kind === 'print') process.stdout.write(command.text)
+  else {
+    const router = await startRouter(command.config, { log: createLogger(), onFatal: leave })
+    onShutdown(() => void router.stop().then(() => process.exit(exitCode.ok), leave))
+  }
+} catch (error) {
+  leave(error)
+}

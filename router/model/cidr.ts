@@ -1,0 +1,32 @@
+// IP address blocks, for trusted proxies and allow lists. IPv4 and IPv6.
+
+import { BlockList, isIP } from 'node:net'
+
+/** An address block as data: `prefix` counts bits. */
+export interface Cidr {
+  readonly address: string
+  readonly prefix: number
+  readonly family: 'ipv4' | 'ipv6'
+}
+
+/** Reads `192.0.2.1`, `10.0.0.0/8` or `2001:db8::/32`; null when it is neither. */
+export function parseCidr(raw: string): Cidr | null {
+  const slash = raw.indexOf('/')
+  const address = slash < 0 ? raw : raw.slice(0, slash)
+  const version = isIP(address)
+  if (version === 0 || address.includes('%')) return null
+  const family = version === 4 ? 'ipv4' : 'ipv6'
+  const bits = version === 4 ? 32 : 128
+  if (slash < 0) return { address, prefix: bits, family }
+  const digits = raw.slice(slash + 1)
+  if (!/^(0|[1-9][0-9]{0,2})$/.test(digits)) return null
+  const prefix = Number(digits)
+  return prefix <= bits ? { address, prefix, family } : null
+}
+
+/** A set of blocks that answers `check(address, family)`. */
+export function toBlockList(cidrs: readonly Cidr[]): BlockList {
+  const list = new BlockList()
+  for (const { address, prefix, family } of cidrs) list.addSubnet(address, prefix, family)
+  return list
+}

@@ -1,0 +1,74 @@
+// The counters that data threads add to and control reads: one SharedArrayBuffer of float64 for each data thread,
+// so that a metric costs the request path an addition and the reader no message. A thread is the only writer of its
+// own buffer; aligned 64-bit loads do not tear on the platforms we run on. Numbers only grow, except where noted.
+
+/** Positions of the thread-wide counters. */
+export const counter = {
+  httpAccepted: 0,
+  httpsAccepted: 1,
+  /** Gauges: connections open now. */
+  httpOpen: 2,
+  httpsOpen: 3,
+  /** Gauge: upgraded connections open now. */
+  tunnelsOpen: 4,
+  tlsHandshakes: 5,
+  tlsHandshakeErrors: 6,
+  /** Requests refused because their bytes are no HTTP (RFC 9112). */
+  malformedRequests: 7,
+  upstreamConnects: 8,
+  upstreamConnectRefused: 9,
+  upstreamConnectTimeouts: 10,
+  upstreamConnectErrors: 11,
+  /** Requests sent on a connection that had served one before. */
+  upstreamReused: 12,
+  /** Gauges: upstream connections open now, and those of them that wait in a pool. */
+  upstreamOpen: 13,
+  upstreamIdle: 14,
+  upstreamRetries: 15,
+  upstreamTimeouts: 16,
+  upstreamInvalidResponses: 17,
+  accessLogDropped: 18,
+  /** Gauge: version of the configuration in force. */
+  configVersion: 19,
+  /** Gauge: when it came into force, milliseconds since the epoch. */
+  configAppliedAt: 20,
+  /** Gauges: what the thread's table holds. */
+  routes: 21,
+  certificates: 22,
+  /** Requests whose client went away before the answer was complete. */
+  clientAborts: 23,
+} as const
+
+/** Upper bounds of the request duration histogram, in seconds; the last bucket is +Inf. */
+export const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] as const
+
+/** Offsets within an app's row. */
+export const appCounter = {
+  /** Five: answers of status class 1xx to 5xx. */
+  status: 0,
+  requestBytes: 5,
+  responseBytes: 6,
+  durationSum: 7,
+  /** One for each duration bucket and one for +Inf; not cumulative. */
+  duration: 8,
+} as const
+
+const header = 64
+export const rowSize = 32
+/** Apps beyond this many share the row `otherApps`, so that tenants cannot grow the metrics without bound. */
+export const maxApps = 16_384
+
+/** Rows that always exist. */
+export const fixedSlot = { defaultVhost: 0, rejected: 1, otherApps: 2 } as const
+/** First row for an app of its own. */
+export const firstAppSlot = 3
+
+/** Where the row of `slot` begins. */
+export function rowOffset(slot: number): number {
+  return header + slot * rowSize
+}
+
+/** A zeroed buffer; its pages cost memory only when they are first written. */
+export function createCounters(): SharedArrayBuffer {
+  return new SharedArrayBuffer((header + maxApps * rowSize) * Float64Array.BYTES_PER_ELEMENT)
+}

@@ -1,0 +1,40 @@
+// Why something that a person wrote is not in force. A Problem is data: it goes to the log, `/metrics` and `/problems`.
+
+/** Which object a Problem or a Route comes from. `namespace` is empty for what has none, such as a file. */
+export interface ObjectRef {
+  readonly kind: string
+  readonly namespace: string
+  readonly name: string
+}
+
+/** Stable names: dashboards and tests match on them. */
+export type ProblemCode =
+  /** An annotation value that does not parse; its default holds. */
+  | 'invalid-annotation'
+  /** A key that is accepted for compatibility and has no effect here. */
+  | 'annotation-without-effect'
+  /** A key that protects something and is not enforced here. */
+  | 'not-enforced'
+  /** Another object owns this host. */
+  | 'host-conflict'
+  /** The Service lacks the port that traffic goes to. */
+  | 'no-port'
+  /** A Secret that a `certificates` entry names does not exist. */
+  | 'certificate-missing'
+  /** A Secret lacks `tls.crt` or `tls.key`, holds no PEM, or the two do not belong together. */
+  | 'certificate-invalid'
+  | 'certificate-expired'
+  /** The API server refused us this object: the Role is missing. */
+  | 'forbidden'
+  /** A manifest that is not YAML, or not an object we can read. */
+  | 'invalid-manifest'
+  /** An object whose shape we cannot read. */
+  | 'invalid-object'
+
+export interface Problem {
+  readonly code: ProblemCode
+  readonly severity: 'error' | 'warning'
+  readonly object: ObjectRef
+  /** One sentence: what is wrong, which value, and what holds instead. Never holds a secret. */
+  readonly message: string
+}

@@ -1,0 +1,259 @@
+// The router as one thing that starts and stops: source → control → published → data threads, with the admin port and
+// the snapshot beside them. `main.ts` runs it as a process, the standalone mode in its own.
+
+import { availableParallelism } from 'node:os'
+import type { Writable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { StartupError } from '#kit/exit.ts'
+import type { Logger } from '#kit/log.ts'
+import type { RouterConfig } from './config.ts'
+import { AccessLogWriter } from './control/access-log-writer.ts'
+import { AdminServer, type Health } from './control/admin.ts'
+import { problemsPage, routesPage } from './control/admin-pages.ts'
+import { Control } from './control/control.ts'
+import { DataPlane, type Ports } from './control/data-plane.ts'
+import { KubernetesSource } from './control/kubernetes-source.ts'
+import { ManifestSource } from './control/manifest-source.ts'
+import { Metrics } from './control/metrics.ts'
+import { Published } from './control/published.ts'
+import { createSelfSigned } from './control/self-signed.ts'
+import { readSnapshot, SnapshotKeeper } from './control/snapshot.ts'
+import type { Source } from './control/source.ts'
+import { World } from './control/world.ts'
+import type { Patch } from './model/patch.ts'
+
+const maxThreads = 256
+
+export interface RouterOptions {
+  readonly log: Logger
+  /** Where the access log goes; stdout when absent. */
+  readonly accessLog?: Writable
+  /** The router cannot go on: the process should end with the error's code. Called at most once, after `startRouter`. */
+  readonly onFatal: (error: StartupError) => void
+  /** How long `/healthz` says 503 before connections are refused, milliseconds; 1000 when absent. */
+  readonly grace?: number
+  /** How long the source may take before the snapshot is served, milliseconds; 3000 when absent. */
+  readonly snapshotPatience?: number
+}
+
+interface RouterPorts extends Ports {
+  readonly adminPort: number
+}
+
+export interface Router {
+  /** Answers from the beginning, 503 at first. */
+  readonly adminPort: number
+  /** Resolves when the first configuration is in force in every data thread. Never, if that never happens. */
+  readonly ready: Promise<RouterPorts>
+  /** Says 503 on `/healthz` for the grace time, drains for up to `drainTimeout`, then ends everything. */
+  stop(): Promise<void>
+}
+
+/** Throws StartupError 64 or 69. What it returns may not be ready yet: the source may be away. */
+export async function startRouter(config: RouterConfig, options: RouterOptions): Promise<Router> {
+  const router = new RunningRouter(config, options)
+  try {
+    await router.start()
+  } catch (error) {
+    await router.close()
+    throw error
+  }
+  return router
+}
+
+class RunningRouter implements Router {
+  readonly ready: Promise<RouterPorts>
+  readonly #resolveReady: (ports: RouterPorts) => void
+  readonly #config: RouterConfig
+  readonly #options: RouterOptions
+  readonly #log: Logger
+  readonly #published = new Published(createSelfSigned(Date.now()))
+  readonly #accessLog: AccessLogWriter
+  readonly #plane: DataPlane
+  readonly #metrics: Metrics
+  readonly #stack = new AsyncDisposableStack()
+  #control: Control | null = null
+  #admin: AdminServer | null = null
+  #keeper: SnapshotKeeper | null = null
+  #snapshotTimer: NodeJS.Timeout | null = null
+  /** When the snapshot that is being served was written; null: what is served is live. */
+  #servedSnapshot: number | null = null
+  #changedAt: number | null = null
+  #planeStarted = false
+  #stopping: Promise<void> | null = null
+
+  constructor(config: RouterConfig, options: RouterOptions) {
+    const { promise, resolve } = Promise.withResolvers<RouterPorts>()
+    this.ready = promise
+    this.#resolveReady = resolve
+    this.#config = config
+    this.#options = options
+    this.#log = options.log.child({})
+    this.#accessLog = new AccessLogWriter(options.accessLog ?? process.stdout, error => {
+      this.#log.warn({ reason: error.message }, 'nobody reads the access log any more')
+    })
+    this.#plane = new DataPlane({
+      address: config.address,
+      httpPort: config.httpPort,
+      httpsPort: config.httpsPort,
+      published: this.#published,
+      accessLog: this.#accessLog,
+      log: this.#log,
+      onHopeless: options.onFatal,
+    })
+    this.#metrics = new Metrics({
+      published: this.#published,
+      counters: () => this.#plane.counters(),
+      restarts: () => this.#plane.threads().reduce((sum, { restarts }) => sum + restarts, 0),
+      accessLogDropped: () => this.#accessLog.dropped,
+      problems: () => this.#control?.problems() ?? [],
+      watches: () => this.#control?.watches() ?? [],
+      now: Date.now,
+    })
+  }
+
+  get adminPort(): number {
+    return this.#admin?.port ?? 0
+  }
+
+  async start(): Promise<void> {
+    const { address, adminPort, snapshot, namespace } = this.#config
+    this.#stack.use(this.#accessLog)
+    const source = this.#stack.use(await openSource(this.#config))
+    await this.#plane.probe()
+    const port = { flag: '--admin-port', address, number: adminPort }
+    this.#admin = this.#stack.use(await AdminServer.listen(port, this.#pages(), this.#log))
+    if (snapshot !== null) {
+      this.#keeper = this.#stack.use(
+        new SnapshotKeeper({ file: snapshot, whole: () => this.#published.wholeOfSource(), log: this.#log }),
+      )
+      this.#snapshotTimer = setTimeout(() => void this.#serveSnapshot(snapshot), this.#options.snapshotPatience ?? 3000)
+    }
+    this.#control = new Control({
+      source,
+      world: new World({ namespace, now: Date.now }),
+      publish: patch => this.#publishLive(patch),
+      log: this.#log,
+    })
+    this.#control.start()
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  /** Ends everything at once. */
+  async close(): Promise<void> {
+    if (this.#snapshotTimer !== null) clearTimeout(this.#snapshotTimer)
+    await this.#control?.stop()
+    await this.#plane.close()
+    await this.#stack.disposeAsync()
+  }
+
+  async #stop(): Promise<void> {
+    const { drainTimeout } = this.#config
+    if (this.#plane.threads().some(({ state }) => state === 'serving')) {
+      this.#log.info({ timeout: drainTimeout / 1000 }, 'draining')
+      await delay(this.#options.grace ?? 1000)
+      const cut = await this.#plane.drain(drainTimeout)
+      this.#log.info({ cut }, 'drained')
+    }
+    await this.close()
+  }
+
+  #publishLive(patch: Patch): void {
+    if (this.#servedSnapshot !== null) this.#log.info('the snapshot is no longer served')
+    this.#servedSnapshot = null
+    this.#publish(patch)
+    this.#keeper?.changed()
+  }
+
+  #publish(patch: Patch): void {
+    const next = this.#published.publish(patch)
+    this.#changedAt = Date.now()
+    this.#metrics.assign(next.apps)
+    this.#followSettings()
+    if (this.#planeStarted) this.#plane.apply(next)
+    else this.#startPlane()
+  }
+
+  #startPlane(): void {
+    this.#planeStarted = true
+    this.#plane.start(this.#threads()).then(
+      ports => {
+        const { httpPort, httpsPort } = ports
+        this.#log.info({ http: httpPort, https: httpsPort, admin: this.adminPort }, 'listening')
+        this.#resolveReady({ ...ports, adminPort: this.adminPort })
+      },
+      (error: StartupError) => {
+        if (this.#stopping === null) this.#options.onFatal(error)
+      },
+    )
+  }
+
+  #threads(): number {
+    const { workers } = this.#config
+    const wanted = workers ?? this.#published.settings?.workerProcesses ?? availableParallelism()
+    return Math.min(wanted, maxThreads)
+  }
+
+  /** The annotation makes our own log more talkative; what data threads say follows it in both directions. */
+  #followSettings(): void {
+    this.#log.level = this.#published.settings?.errorLogLevel === 'debug' ? 'debug' : this.#options.log.level
+  }
+
+  async #serveSnapshot(file: string): Promise<void> {
+    if (this.#published.version > 0) return
+    const reading = await readSnapshot(file)
+    if (reading.kind === 'unusable') this.#log.warn({ file, reason: reading.reason }, 'the snapshot is ignored')
+    if (reading.kind !== 'read' || this.#published.version > 0 || this.#stopping !== null) return
+    const { patch, savedAt } = reading.snapshot
+    this.#log.warn(
+      { file, saved: new Date(savedAt).toISOString(), waitingFor: this.#control?.waitingFor() },
+      'the source is away: serving the snapshot',
+    )
+    this.#servedSnapshot = savedAt
+    this.#publish(patch)
+  }
+
+  #health(): Health {
+    if (this.#stopping !== null) return { healthy: false, text: 'draining' }
+    if (this.#published.version === 0) {
+      const waitingFor = this.#control?.waitingFor() ?? []
+      return { healthy: false, text: ['waiting for:', ...waitingFor].join('\n') }
+    }
+    const idle = this.#plane.threads().filter(({ state }) => state !== 'serving')
+    if (!this.#plane.serving) {
+      const names = idle.map(({ index, state }) => `data thread ${index} (${state})`)
+      return { healthy: false, text: ['waiting for:', ...names].join('\n') }
+    }
+    if (this.#servedSnapshot === null) return { healthy: true, text: 'ok' }
+    return { healthy: true, text: `ok\nserving the snapshot of ${new Date(this.#servedSnapshot).toISOString()}` }
+  }
+
+  #pages() {
+    return {
+      health: () => this.#health(),
+      metrics: async () => ({ contentType: this.#metrics.contentType, text: await this.#metrics.text() }),
+      problems: () => problemsPage(this.#control?.problems() ?? []),
+      routes: () => routesPage(this.#published),
+      config: () => ({
+        version: this.#published.version,
+        changedAt: this.#changedAt === null ? null : new Date(this.#changedAt).toISOString(),
+        ageSeconds: this.#changedAt === null ? null : (Date.now() - this.#changedAt) / 1000,
+        synced: this.#control?.synced ?? false,
+        waitingFor: this.#control?.waitingFor() ?? [],
+        snapshotOf: this.#servedSnapshot === null ? null : new Date(this.#servedSnapshot).toISOString(),
+        watches: this.#control?.watches() ?? [],
+        threads: this.#plane.threads(),
+      }),
+    }
+  }
+}
+
+function openSource({ source, namespace }: RouterConfig): Promise<Source & AsyncDisposable> {
+  return source.kind === 'manifests'
+    ? ManifestSource.open({ directory: source.directory, namespace })
+    : KubernetesSource.open(source.kubeconfig, namespace)
+}
