@@ -49,7 +49,7 @@ const flags = {
   address: flag('address', 'ADDRESS', 'IP address to listen on (default 0.0.0.0)'),
   httpPort: flag('http-port', 'PORT', 'plain HTTP (default 8080; 0: any free port, as for the next three)'),
   httpsPort: flag('https-port', 'PORT', 'HTTPS (default 6443)'),
-  builderPort: flag('builder-port', 'PORT', 'git push over SSH, handed to the builder (default 2222)'),
+  builderPort: flag('builder-port', 'PORT', 'git push over SSH (taken note of; not served yet) (default 2222)'),
   adminPort: flag('admin-port', 'PORT', 'health, metrics and status (default 9090)'),
   workers: flag('workers', 'N', 'data threads (default one for each core)'),
   snapshot: flag('snapshot', 'FILE', 'keep the configuration here for a start without the API server'),
