@@ -1,0 +1,137 @@
+// One line per request (contract section 14), composed as octets and handed over in whole lines.
+
+import { copyEscaped } from './log-escape.ts'
+
+/** What a line tells; octet ranges are in `octets` and escaped already. */
+export interface LogRecord {
+  readonly logApp: string
+  readonly logServerName: string
+  readonly clientAddress: string
+  /** User of Basic authentication, escaped; `-` without. */
+  readonly logUser: string
+  readonly status: number
+  readonly bytesSent: number
+  /** `ADDRESS:PORT` of the endpoint; `-` when no endpoint was asked. */
+  readonly upstreamName: string
+  /** Milliseconds; -1: no endpoint answered. */
+  readonly upstreamTime: number
+  readonly requestTime: number
+  readonly logOctets: LogOctets
+}
+
+/** Longest parts kept of what a client sent; what is longer is cut, so that a line is bounded. */
+const maxRequestLine = 8192
+const maxValue = 2048
+const maxHost = 255
+
+const chunkSize = 128 * 1024
+
+/** The parts of a line that the client sent, copied before the buffer they came in is read into again. */
+export class LogOctets {
+  buffer: Buffer = Buffer.allocUnsafeSlow(1024)
+  requestLineEnd = 0
+  refererEnd = 0
+  userAgentEnd = 0
+  hostEnd = 0
+
+  clear(): void {
+    this.requestLineEnd = this.refererEnd = this.userAgentEnd = this.hostEnd = 0
+    if (this.buffer.length > 8192) this.buffer = Buffer.allocUnsafeSlow(1024)
+  }
+
+  /** Ranges of `source`; an empty one is logged as `-`, but for the request line. */
+  capture(
+    source: Uint8Array,
+    lineStart: number,
+    lineEnd: number,
+    refererStart: number,
+    refererEnd: number,
+    agentStart: number,
+    agentEnd: number,
+    hostStart: number,
+    hostEnd: number,
+  ): void {
+    const line = Math.min(lineEnd, lineStart + maxRequestLine)
+    const referer = Math.min(refererEnd, refererStart + maxValue)
+    const agent = Math.min(agentEnd, agentStart + maxValue)
+    const host = Math.min(hostEnd, hostStart + maxHost)
+    const octets = line - lineStart + referer - refererStart + agent - agentStart + host - hostStart
+    if (this.buffer.length < octets * 4 + 16) this.buffer = Buffer.allocUnsafeSlow(octets * 4 + 16)
+    this.requestLineEnd = copyEscaped(source, lineStart, line, this.buffer, 0)
+    this.refererEnd = this.#value(source, refererStart, referer, this.requestLineEnd)
+    this.userAgentEnd = this.#value(source, agentStart, agent, this.refererEnd)
+    this.hostEnd = this.#value(source, hostStart, host, this.userAgentEnd)
+  }
+
+  #value(source: Uint8Array, start: number, end: number, at: number): number {
+    if (end > start) return copyEscaped(source, start, end, this.buffer, at)
+    this.buffer[at] = 0x2d
+    return at + 1
+  }
+}
+
+export class AccessLog {
+  #buffer: Buffer<ArrayBuffer> = Buffer.allocUnsafeSlow(chunkSize)
+  #at = 0
+  readonly #send: (lines: Uint8Array<ArrayBuffer>) => void
+
+  /** `send` takes ownership of the memory it is given. */
+  constructor(send: (lines: Uint8Array<ArrayBuffer>) => void) {
+    this.#send = send
+  }
+
+  write(time: string, record: LogRecord): void {
+    const octets = record.logOctets
+    const room = octets.hostEnd + record.logApp.length + record.logServerName.length + record.logUser.length + 512
+    if (chunkSize - this.#at < room) {
+      this.flush()
+      if (room > chunkSize) return
+    }
+    const target = this.#buffer
+    let at = this.#at
+    at += target.write(
+      `${time} - ${record.logApp} - ${record.clientAddress} - ${record.logUser} - ${record.status} - "`,
+      at,
+      'latin1',
+    )
+    at += octets.buffer.copy(target, at, 0, octets.requestLineEnd)
+    at += target.write(`" - ${record.bytesSent} - "`, at, 'latin1')
+    if (octets.hostEnd === 0) at += target.write('-" - "-', at, 'latin1')
+    else {
+      at += octets.buffer.copy(target, at, octets.requestLineEnd, octets.refererEnd)
+      at += target.write('" - "', at, 'latin1')
+      at += octets.buffer.copy(target, at, octets.refererEnd, octets.userAgentEnd)
+    }
+    at += target.write(`" - "${record.logServerName}" - ${record.upstreamName} - `, at, 'latin1')
+    if (octets.hostEnd === 0) target[at++] = 0x2d
+    else at += octets.buffer.copy(target, at, octets.userAgentEnd, octets.hostEnd)
+    const upstream = record.upstreamTime < 0 ? '-' : seconds(record.upstreamTime)
+    at += target.write(` - ${upstream} - ${seconds(record.requestTime)}\n`, at, 'latin1')
+    this.#at = at
+    if (at > chunkSize / 2) this.flush()
+  }
+
+  /** Hands over what is there; call it about ten times a second, so that lines do not wait for others. */
+  flush(): void {
+    if (this.#at === 0) return
+    if (this.#at < chunkSize / 8) {
+      // A copy of little is cheaper than new pages for the whole buffer.
+      const lines = new Uint8Array(this.#at)
+      lines.set(this.#buffer.subarray(0, this.#at))
+      this.#send(lines)
+    } else {
+      this.#send(new Uint8Array(this.#buffer.buffer, 0, this.#at))
+      this.#buffer = Buffer.allocUnsafeSlow(chunkSize)
+    }
+    this.#at = 0
+  }
+}
+
+const thousandths = Array.from({ length: 1000 }, (_, i) => String(i).padStart(3, '0'))
+
+/** Milliseconds as seconds with three decimals. */
+function seconds(milliseconds: number): string {
+  const whole = Math.round(milliseconds)
+  if (whole < 1000) return whole < 0 ? '0.000' : `0.${thousandths[whole]}`
+  return `${Math.floor(whole / 1000)}.${thousandths[whole % 1000]}`
+}

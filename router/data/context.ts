@@ -1,0 +1,27 @@
+// What everything in a data thread shares: one of each per thread, so that no lock and no copy is needed.
+
+import type { BlockList } from 'node:net'
+import type { RouterSettings } from '../model/settings.ts'
+import type { AccessLog } from './access-log.ts'
+import type { ClockText } from './clock.ts'
+import type { HeadLimits } from './http/request-head.ts'
+import type { Slab } from './http/slab.ts'
+import type { RouteTable } from './table/route-table.ts'
+import type { TimerWheel } from './timers.ts'
+
+export interface ThreadContext {
+  readonly counters: Float64Array
+  /** Every socket of the thread reads into it; valid during the read callback only. */
+  readonly readBuffer: Buffer
+  readonly slab: Slab
+  readonly timers: TimerWheel
+  readonly clock: ClockText
+  readonly accessLog: AccessLog
+  /** In force now; each is replaced as a whole. */
+  table: RouteTable
+  settings: RouterSettings
+  trusted: BlockList
+  limits: HeadLimits
+  /** The thread is about to stop: every answer closes its connection. */
+  draining: boolean
+}

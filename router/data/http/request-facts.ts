@@ -1,0 +1,105 @@
+// What a parsed request says, as text: made on demand from positions in its buffer. Pure.
+
+import type { BlockList } from 'node:net'
+import type { LogOctets } from '../access-log.ts'
+import { escapeLog } from '../log-escape.ts'
+import { fieldId } from './fields.ts'
+import { isTrusted, resolveClient } from './forwarded.ts'
+import type { RequestHead } from './request-head.ts'
+
+/** Name of the virtual host: that of an absolute target, else Host; lower case, without port and one trailing dot. */
+export function hostNameOf(head: RequestHead, buffer: Buffer): string {
+  const absolute = head.authorityEnd > head.authorityStart
+  const start = absolute ? head.authorityStart : head.hostStart
+  let end = absolute ? head.authorityEnd : head.hostEnd
+  for (let at = end - 1; at >= start; at--) {
+    const octet = buffer[at]!
+    // The last colon begins a port, unless it is within the brackets of an IPv6 literal.
+    if (octet === 0x5d) break
+    if (octet === 0x3a) {
+      end = at
+      break
+    }
+  }
+  if (end > start && buffer[end - 1] === 0x2e) end--
+  let upper = false
+  for (let at = start; at < end && !upper; at++) upper = buffer[at]! >= 0x41 && buffer[at]! <= 0x5a
+  const name = buffer.toString('latin1', start, end)
+  return upper ? name.toLowerCase() : name
+}
+
+/** Raw path, without query. */
+export function pathOf(head: RequestHead, buffer: Buffer): string {
+  const { pathStart, pathEnd } = head
+  let end = pathStart
+  while (end < pathEnd && buffer[end] !== 0x3f) end++
+  return end === pathStart ? '/' : buffer.toString('latin1', pathStart, end)
+}
+
+/** Path and query as sent, for a URI: `/` is added where an absolute target has no path, and stands for `*`. */
+export function targetOf(head: RequestHead, buffer: Buffer): string {
+  const target = buffer.toString('latin1', head.pathStart, head.pathEnd)
+  if (target === '*') return '/'
+  return target.startsWith('/') ? target : `/${target}`
+}
+
+/** The value of the last field with this id; empty: none. */
+export function lastValue(head: RequestHead, buffer: Buffer, id: number): string {
+  const { fields } = head
+  for (let i = fields.count - 1; i >= 0; i--) {
+    if (fields.id[i] === id) return buffer.toString('latin1', fields.valueStart[i]!, fields.valueEnd[i]!)
+  }
+  return ''
+}
+
+/** The client's address (contract section 10): X-Forwarded-For counts from trusted peers only. */
+export function clientAddressOf(head: RequestHead, buffer: Buffer, peer: string, trusted: BlockList): string {
+  const { fields } = head
+  let lists: string[] | null = null
+  for (let i = 0; i < fields.count; i++) {
+    if (fields.id[i] !== fieldId.xForwardedFor) continue
+    lists ??= []
+    lists.push(buffer.toString('latin1', fields.valueStart[i]!, fields.valueEnd[i]!))
+  }
+  return lists !== null && isTrusted(peer, trusted) ? resolveClient(peer, lists, trusted) : peer
+}
+
+/** Copies what the log line needs before the buffer is read into again. Returns the user of Basic authentication, `-` without. */
+export function captureLog(head: RequestHead, buffer: Buffer, octets: LogOctets): string {
+  const { fields } = head
+  let referer = -1
+  let agent = -1
+  let host = -1
+  let user = '-'
+  for (let i = 0; i < fields.count; i++) {
+    const id = fields.id[i]!
+    if (id === fieldId.referer) referer = i
+    else if (id === fieldId.userAgent) agent = i
+    else if (id === fieldId.host) host = i
+    else if (id === fieldId.authorization)
+      user = basicUser(buffer.toString('latin1', fields.valueStart[i]!, fields.valueEnd[i]!))
+  }
+  const { valueStart, valueEnd } = fields
+  octets.capture(
+    buffer,
+    head.methodStart,
+    head.lineEnd,
+    referer < 0 ? 0 : valueStart[referer]!,
+    referer < 0 ? 0 : valueEnd[referer]!,
+    agent < 0 ? 0 : valueStart[agent]!,
+    agent < 0 ? 0 : valueEnd[agent]!,
+    host < 0 ? 0 : valueStart[host]!,
+    host < 0 ? 0 : valueEnd[host]!,
+  )
+  return user
+}
+
+const maxUser = 128
+
+/** The user of `Basic` credentials (RFC 7617), escaped for the log; never the password. */
+function basicUser(credentials: string): string {
+  if (!/^basic /i.test(credentials)) return '-'
+  const decoded = Buffer.from(credentials.slice(6).trim(), 'base64').toString('utf8')
+  const colon = decoded.indexOf(':')
+  return colon > 0 ? escapeLog(decoded.slice(0, Math.min(colon, maxUser))) : '-'
+}

@@ -1,0 +1,111 @@
+// An upgraded connection (RFC 9110 section 7.8): octets both ways, each direction with its own back-pressure and end.
+
+import { counter } from '../../model/counters.ts'
+import type { ThreadContext } from '../context.ts'
+import type { UpstreamConnection, UpstreamListener } from '../upstream/connection.ts'
+import type { ClientConnection } from './connection.ts'
+
+export class Tunnel implements UpstreamListener {
+  readonly #context: ThreadContext
+  readonly #client: ClientConnection
+  readonly #upstream: UpstreamConnection
+  readonly #idleTimeout: number
+  readonly #onClosed: (bytesToClient: number, bytesToUpstream: number) => void
+  #toClient = 0
+  #toUpstream = 0
+  #clientEnded = false
+  #upstreamEnded = false
+  #clientGone = false
+  #upstreamGone = false
+  #closed = false
+
+  constructor(
+    context: ThreadContext,
+    client: ClientConnection,
+    upstream: UpstreamConnection,
+    idleTimeout: number,
+    onClosed: (bytesToClient: number, bytesToUpstream: number) => void,
+  ) {
+    this.#context = context
+    this.#client = client
+    this.#upstream = upstream
+    this.#idleTimeout = idleTimeout
+    this.#onClosed = onClosed
+    upstream.listener = this
+    context.counters[counter.tunnelsOpen]!++
+    client.setDeadline(idleTimeout)
+  }
+
+  /** Octets from the client; false: stop reading them. */
+  onClientData(buffer: Buffer, start: number, end: number): boolean {
+    this.#client.setDeadline(this.#idleTimeout)
+    if (this.#closed || end === start) return true
+    const { slab } = this.#context
+    const length = end - start
+    slab.reserve(length)
+    buffer.copy(slab.buffer, slab.at, start, end)
+    const { socket } = this.#upstream
+    socket.write(slab.buffer.subarray(slab.at, slab.at + length))
+    if (socket.writableLength !== 0) slab.at += length
+    this.#toUpstream += length
+    return !socket.writableNeedDrain
+  }
+
+  onUpstreamData(buffer: Buffer, length: number): boolean {
+    this.fromUpstream(buffer, 0, length)
+    return !this.#client.socket.writableNeedDrain
+  }
+
+  fromUpstream(buffer: Buffer, start: number, end: number): void {
+    this.#client.setDeadline(this.#idleTimeout)
+    if (this.#closed || end === start) return
+    const { slab } = this.#context
+    slab.reserve(end - start)
+    const from = slab.at
+    slab.at += buffer.copy(slab.buffer, from, start, end)
+    this.#client.send(from)
+    this.#toClient += end - start
+  }
+
+  onClientDrain(): void {
+    this.#upstream.resume()
+  }
+
+  onUpstreamDrain(): void {
+    this.#client.resume()
+  }
+
+  /** Half-close crosses: one side may go on after the other has said its last. */
+  onClientEnd(): void {
+    this.#clientEnded = true
+    this.#upstream.socket.end()
+  }
+
+  onUpstreamEnd(): void {
+    this.#upstreamEnded = true
+    this.#client.socket.end()
+  }
+
+  onUpstreamConnect(): void {}
+
+  onUpstreamGone(code: string): void {
+    this.#upstreamGone = true
+    // After a clean end of both directions the other side may still have octets to take.
+    if (code !== 'CLOSED' || !this.#clientEnded || !this.#upstreamEnded || this.#clientGone) this.close()
+  }
+
+  onClientGone(failed: boolean): void {
+    this.#clientGone = true
+    if (failed || !this.#clientEnded || !this.#upstreamEnded || this.#upstreamGone) this.close()
+  }
+
+  /** Ends both sides at once; what the kernel has not taken yet is lost. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#context.counters[counter.tunnelsOpen]!--
+    this.#upstream.destroy()
+    this.#onClosed(this.#toClient, this.#toUpstream)
+    this.#client.destroy()
+  }
+}

@@ -1,0 +1,77 @@
+// Every way in which a request can fail, and what the client is told. One table: a new code cannot be forgotten.
+
+/** Stable codes; the access log shows the status, the metrics some of the causes. */
+export type ProxyErrorCode =
+  // Downstream: what the client sent.
+  | 'bad-request'
+  | 'uri-too-long'
+  | 'header-too-large'
+  | 'method-not-allowed'
+  | 'version-not-supported'
+  | 'request-timeout'
+  | 'client-closed'
+  // Routing.
+  | 'no-route'
+  | 'no-endpoint'
+  // Upstream.
+  | 'connect-failed'
+  | 'connect-timeout'
+  | 'upstream-closed'
+  | 'upstream-invalid'
+  | 'upstream-timeout'
+
+interface Verdict {
+  readonly status: number
+  /** Whether what follows on the connection can still be told apart; if not, it is closed after the answer. */
+  readonly close: boolean
+}
+
+const verdicts = {
+  'bad-request': { status: 400, close: true },
+  'uri-too-long': { status: 414, close: true },
+  'header-too-large': { status: 431, close: true },
+  'method-not-allowed': { status: 405, close: true },
+  'version-not-supported': { status: 505, close: true },
+  'request-timeout': { status: 408, close: true },
+  // Nobody is left to read it: the status is for the log alone, as nginx has it.
+  'client-closed': { status: 499, close: true },
+  'no-route': { status: 404, close: false },
+  'no-endpoint': { status: 503, close: false },
+  'connect-failed': { status: 502, close: false },
+  'connect-timeout': { status: 504, close: false },
+  'upstream-closed': { status: 502, close: false },
+  'upstream-invalid': { status: 502, close: false },
+  'upstream-timeout': { status: 504, close: false },
+} as const satisfies Record<ProxyErrorCode, Verdict>
+
+/** What to answer for a failure. */
+export function rescue(code: ProxyErrorCode): Verdict {
+  return verdicts[code]
+}
+
+const reasons: Readonly<Record<number, string>> = {
+  200: 'OK',
+  301: 'Moved Permanently',
+  400: 'Bad Request',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  408: 'Request Timeout',
+  414: 'URI Too Long',
+  431: 'Request Header Fields Too Large',
+  499: 'Client Closed Request',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+  505: 'HTTP Version Not Supported',
+}
+
+/** Reason phrase of a status that the router itself answers with (RFC 9110 section 15). */
+export function reasonOf(status: number): string {
+  return reasons[status] ?? 'Unknown'
+}
+
+/** The short HTML body of an answer of the router's own (contract section 13: the content is not contractual). */
+export function errorPage(status: number): string {
+  const title = `${status} ${reasonOf(status)}`
+  return `<!DOCTYPE html>\n<html><head><title>${title}</title></head><body><h1>${title}</h1></body></html>\n`
+}

@@ -1,0 +1,154 @@
+// What a request is matched against. A patch recompiles only the hosts that it touches, and puts each in place with
+// one assignment; as that happens between two events of the thread, a request sees the table before or after, never half.
+
+import type { CertificateId } from '../../model/certificate.ts'
+import { fixedSlot, rowOffset } from '../../model/counters.ts'
+import type { Delta } from '../../model/patch.ts'
+import type { HostMatch, Route, RouteId } from '../../model/route.ts'
+import type { UpstreamId } from '../../model/upstream.ts'
+import { escapeLog } from '../log-escape.ts'
+import type { Upstream } from '../upstream/upstream.ts'
+import { HostIndex, hostKey } from './host-index.ts'
+import { PathTrie } from './path-trie.ts'
+
+/** A Route made ready: everything that a request needs is a field away. */
+export interface CompiledRoute {
+  readonly route: Route
+  readonly upstream: Upstream
+  /** Where the app's row begins in the counters. */
+  readonly row: number
+  readonly maintenance: boolean
+  readonly enforceHttps: boolean
+  readonly connectTimeout: number
+  readonly idleTimeout: number
+  /** Escaped for the access log. */
+  readonly logApp: string
+  readonly logServerName: string
+}
+
+/** One host on one listener: most have a single route for every path, which needs no path. */
+export interface CompiledHost {
+  readonly everyPath: CompiledRoute | null
+  /** What a handshake for this host shows; null: none of its routes has one. */
+  readonly certificate: CertificateId | null
+  readonly paths: PathTrie<CompiledRoute>
+}
+
+export interface UpstreamSource {
+  /** The live upstream of this id; made empty when it is not known yet. */
+  get(id: UpstreamId): Upstream
+}
+
+export class RouteTable {
+  readonly #routes = new Map<RouteId, Route>()
+  readonly #byHost = new Map<string, Map<RouteId, Route>>()
+  readonly #http = new HostIndex<CompiledHost>()
+  readonly #https = new HostIndex<CompiledHost>()
+  readonly #slots = new Map<string, number>()
+  readonly #references = new Map<UpstreamId, number>()
+  readonly #upstreams: UpstreamSource
+
+  constructor(upstreams: UpstreamSource) {
+    this.#upstreams = upstreams
+  }
+
+  get size(): number {
+    return this.#routes.size
+  }
+
+  /** Which row of the counters an app adds to. Call it before the routes of that app come. */
+  assignSlot(app: string, slot: number): void {
+    this.#slots.set(app, slot)
+  }
+
+  apply(delta: Delta<Route, RouteId>): void {
+    const touched = new Map<string, HostMatch>()
+    for (const id of delta.deletes) this.#forget(id, touched)
+    for (const route of delta.upserts) {
+      this.#forget(route.id, touched)
+      this.#routes.set(route.id, route)
+      this.#refer(route.backend.upstream, 1)
+      const key = hostKey(route.host)
+      touched.set(key, route.host)
+      const siblings = this.#byHost.get(key)
+      if (siblings === undefined) this.#byHost.set(key, new Map([[route.id, route]]))
+      else siblings.set(route.id, route)
+    }
+    for (const [key, host] of touched) this.#compileHost(key, host)
+  }
+
+  #forget(id: RouteId, touched: Map<string, HostMatch>): void {
+    const known = this.#routes.get(id)
+    if (known === undefined) return
+    this.#routes.delete(id)
+    this.#refer(known.backend.upstream, -1)
+    const key = hostKey(known.host)
+    touched.set(key, known.host)
+    const siblings = this.#byHost.get(key)
+    siblings?.delete(id)
+    if (siblings?.size === 0) this.#byHost.delete(key)
+  }
+
+  #refer(upstream: UpstreamId, change: 1 | -1): void {
+    const references = (this.#references.get(upstream) ?? 0) + change
+    if (references === 0) this.#references.delete(upstream)
+    else this.#references.set(upstream, references)
+  }
+
+  /** Whether any route goes to this upstream. */
+  refersTo(upstream: UpstreamId): boolean {
+    return this.#references.has(upstream)
+  }
+
+  #compileHost(key: string, host: HostMatch): void {
+    const routes = this.#byHost.get(key)
+    // By id, so that the table does not depend on the order in which changes came: the first has what two claim.
+    const all = routes === undefined ? [] : [...routes.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+    place(this.#http, host, this.#compile(all))
+    place(this.#https, host, this.#compile(all.filter(route => route.certificate !== null)))
+  }
+
+  #compile(routes: readonly Route[]): CompiledHost | null {
+    const [first] = routes
+    if (first === undefined) return null
+    const paths = new PathTrie<CompiledRoute>()
+    let everyPath: CompiledRoute | null = null
+    for (const route of routes) {
+      const compiled = this.#compileRoute(route)
+      if (paths.insert(route.path, compiled) && route.path.kind === 'prefix' && route.path.path === '/')
+        everyPath = compiled
+    }
+    const certificate = routes.find(route => route.certificate !== null)?.certificate ?? null
+    return { everyPath: routes.length === 1 ? everyPath : null, certificate, paths }
+  }
+
+  #compileRoute(route: Route): CompiledRoute {
+    const { backend, policies } = route
+    return {
+      route,
+      upstream: this.#upstreams.get(backend.upstream),
+      row: rowOffset(this.#slots.get(route.app) ?? fixedSlot.otherApps),
+      maintenance: policies.some(policy => policy.kind === 'maintenance'),
+      enforceHttps: policies.some(policy => policy.kind === 'enforce-https'),
+      connectTimeout: backend.connectTimeout,
+      idleTimeout: backend.idleTimeout,
+      logApp: escapeLog(route.app),
+      logServerName: escapeLog(route.serverName),
+    }
+  }
+
+  /** The host that answers to this name on this listener; its paths come next. */
+  matchHost(host: string, secure: boolean): CompiledHost | null {
+    return (secure ? this.#https : this.#http).match(host)
+  }
+
+  /** Host first, then path. `path` is raw and without query. */
+  match(host: string, path: string, secure: boolean): CompiledRoute | null {
+    return this.matchHost(host, secure)?.paths.match(path) ?? null
+  }
+}
+
+function place(index: HostIndex<CompiledHost>, host: HostMatch, compiled: CompiledHost | null): void {
+  if (compiled === null) index.delete(host)
+  else index.set(host, compiled)
+}

@@ -1,0 +1,169 @@
+// One connection to an endpoint. It belongs to one exchange at a time, or waits in its pool.
+
+import { connect, type Socket } from 'node:net'
+import { counter } from '../../model/counters.ts'
+import type { ThreadContext } from '../context.ts'
+import { Timed } from '../timers.ts'
+import type { EndpointPool } from './endpoint-pool.ts'
+
+/** What an exchange, or the tunnel that it became, hears of its connection. */
+export interface UpstreamListener {
+  onUpstreamConnect(): void
+  /** Octets are valid during the call only. False: stop reading until `resume`. */
+  onUpstreamData(buffer: Buffer, length: number): boolean
+  onUpstreamDrain(): void
+  /** The endpoint sends no more. */
+  onUpstreamEnd(): void
+  /** The connection is gone; `code` is Node's (`ECONNREFUSED`...), or `CONNECT_TIMEOUT`, or `CLOSED`. Called once. */
+  onUpstreamGone(code: string): void
+}
+
+/** How long a connection waits for its next use when the endpoint does not say, in milliseconds: shorter than the
+ *  usual 5 s of Node's own server, so that it is not closed under a request. */
+const defaultIdle = 4_000
+const longestIdle = 60_000
+
+type WriteCallback = (error?: Error | null) => void
+
+export class UpstreamConnection extends Timed {
+  readonly pool: EndpointPool
+  readonly socket: Socket
+  listener: UpstreamListener | null
+  connected = false
+  /** Requests sent on it. */
+  uses = 0
+  #waiting = false
+  #gone = false
+  #patient = false
+  #writeFailed = false
+  #context: ThreadContext
+
+  constructor(context: ThreadContext, pool: EndpointPool, listener: UpstreamListener, connectTimeout: number) {
+    super()
+    this.#context = context
+    this.pool = pool
+    this.listener = listener
+    context.counters[counter.upstreamOpen]!++
+    this.socket = connect({
+      host: pool.address,
+      port: pool.port,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: 60_000,
+      allowHalfOpen: true,
+      // One buffer for the whole thread: what comes is used up or copied before the next read.
+      onread: { buffer: context.readBuffer, callback: (length, buffer) => this.#onRead(length, buffer as Buffer) },
+    })
+    this.socket.on('connect', () => this.#onConnect())
+    this.socket.on('drain', () => this.listener?.onUpstreamDrain())
+    this.socket.on('end', () => this.#onEnd())
+    this.socket.on('error', error => this.#onGone((error as NodeJS.ErrnoException).code ?? 'ERROR'))
+    this.socket.on('close', () => this.#onGone('CLOSED'))
+    context.timers.set(this, connectTimeout)
+  }
+
+  /**
+   * For a request whose body is still to come: an endpoint that does not want it answers and closes. Then our next write
+   * fails, and Node would close the socket with the answer unread. From now on a write that fails is kept quiet, and the
+   * connection ends when all that the endpoint had sent is read, which is near: the kernel has given it up already.
+   */
+  expectEarlyAnswer(): void {
+    if (this.#patient) return
+    this.#patient = true
+    const { socket } = this
+    const { _write: write, _writev: writev } = socket
+    // A stream has one write under way at most, so one function serves all.
+    let pending: WriteCallback = () => {}
+    const written: WriteCallback = error => {
+      if (error) this.#writeFailed = true
+      else pending()
+    }
+    socket._write = (chunk, encoding, callback) => {
+      pending = callback
+      write.call(socket, chunk, encoding, written)
+    }
+    socket._writev = (chunks, callback) => {
+      pending = callback
+      writev?.call(socket, chunks, written)
+    }
+  }
+
+  /** Reads on after `onUpstreamData` returned false. */
+  resume(): void {
+    this.socket.resume()
+  }
+
+  /** Hands a connection whose response is complete back to its pool; `keepAliveTimeout` in seconds, -1: unknown. */
+  release(keepAliveTimeout: number): void {
+    this.listener = null
+    if (this.#gone) return
+    // A second less than the endpoint waits, for what is under way; one that waits a second at most is not worth it.
+    const idle = keepAliveTimeout < 0 ? defaultIdle : Math.min(keepAliveTimeout * 1000 - 1000, longestIdle)
+    if (idle <= 0 || this.socket.writableLength !== 0 || !this.pool.keep(this)) {
+      this.destroy()
+      return
+    }
+    this.#waiting = true
+    this.#context.counters[counter.upstreamIdle]!++
+    this.#context.timers.set(this, idle)
+  }
+
+  /** Takes it out of the pool for an exchange. */
+  reuse(listener: UpstreamListener): void {
+    this.#waiting = false
+    this.#context.counters[counter.upstreamIdle]!--
+    this.#context.timers.clear(this)
+    this.listener = listener
+  }
+
+  /** Closes it; its listener hears no more of it. */
+  destroy(): void {
+    this.listener = null
+    this.socket.destroy()
+    this.#onGone('CLOSED')
+  }
+
+  override onDeadline(): void {
+    if (this.#waiting) this.destroy()
+    else if (!this.connected) {
+      this.#onGone('CONNECT_TIMEOUT')
+      this.socket.destroy()
+    }
+  }
+
+  #onConnect(): void {
+    this.connected = true
+    this.#context.timers.clear(this)
+    this.listener?.onUpstreamConnect()
+  }
+
+  #onRead(length: number, buffer: Buffer): boolean {
+    if (this.listener !== null) return this.listener.onUpstreamData(buffer, length)
+    // Octets that nobody asked for: what follows could be taken for the answer to the next request.
+    this.destroy()
+    return false
+  }
+
+  #onEnd(): void {
+    // The failed write took the error that reading would have told of: this is no clean end.
+    if (this.#writeFailed) this.#onGone('ECONNRESET')
+    else if (this.listener !== null) this.listener.onUpstreamEnd()
+    else this.destroy()
+  }
+
+  #onGone(code: string): void {
+    if (this.#gone) return
+    this.#gone = true
+    this.#context.timers.remove(this)
+    this.#context.counters[counter.upstreamOpen]!--
+    if (this.#waiting) {
+      this.#waiting = false
+      this.#context.counters[counter.upstreamIdle]!--
+      this.pool.forget(this)
+    }
+    const listener = this.listener
+    this.listener = null
+    if (code !== 'CLOSED') this.socket.destroy()
+    listener?.onUpstreamGone(code)
+  }
+}

@@ -1,0 +1,206 @@
+// A data thread for tests, run in the test's own thread on ports of the kernel's choice.
+
+import { readRouterSettings } from '#router/control/router-settings.ts'
+import { DataThread } from '#router/data/thread.ts'
+import type { Certificate } from '#router/model/certificate.ts'
+import { appCounter, counter, createCounters, firstAppSlot, rowOffset } from '#router/model/counters.ts'
+import { parseHostname } from '#router/model/hostname.ts'
+import type { FromData, ToData } from '#router/model/message.ts'
+import type { Patch } from '#router/model/patch.ts'
+import type { HostMatch, Policy, Route, RouteId } from '#router/model/route.ts'
+import type { RouterSettings } from '#router/model/settings.ts'
+import type { Upstream, UpstreamId } from '#router/model/upstream.ts'
+
+export const empty = { upserts: [], deletes: [] } as const
+
+export interface World {
+  readonly routes?: readonly Route[]
+  readonly upstreams?: readonly Upstream[]
+  readonly certificates?: readonly Certificate[]
+  readonly settings?: Partial<RouterSettings>
+  /** False: it opens no listeners; hand it sockets with `message`. */
+  readonly listens?: boolean
+}
+
+/** Gauges that count what is open; all zero when nothing is. */
+export interface OpenNow {
+  readonly http: number
+  readonly https: number
+  readonly tunnels: number
+  readonly upstream: number
+  readonly upstreamIdle: number
+}
+
+export interface TestThread extends AsyncDisposable {
+  readonly httpPort: number
+  readonly httpsPort: number
+  readonly counters: Float64Array
+  /** Lines of the access log so far. */
+  logs(): readonly string[]
+  /** Resolves when `count` lines have been logged. */
+  logged(count: number): Promise<readonly string[]>
+  apply(patch: Partial<Patch>): void
+  message(message: ToData): void
+  count(name: keyof typeof counter): number
+  /** Answers of a status class (1 to 5) in the row of `app`. */
+  answers(app: string, statusClass: number): number
+  open(): OpenNow
+  /** Resolves once `open()` is what `wanted` says; gauges have no event, so it looks again after each round of the loop. */
+  opens(wanted: Partial<OpenNow>): Promise<void>
+  /** Lets the thread's clock jump; resolves when it has looked at what is due. */
+  elapse(milliseconds: number): Promise<void>
+  /** Ends all connections and listeners; resolves with how many connections had to be cut. */
+  stop(timeout?: number): Promise<number>
+  /** Stops it, and throws when something is still counted as open. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export function defaultSettings(overrides: Partial<RouterSettings> = {}): RouterSettings {
+  const ref = { kind: 'Deployment', namespace: 'deis', name: 'deis-router' }
+  return { ...readRouterSettings({}, ref, null).settings, ...overrides }
+}
+
+/** A route for an exact host, `*.suffix`, or (without a dot) a first label, to the upstream of the same name. */
+export function routeTo(
+  host: string,
+  upstream: string,
+  overrides: Partial<Route> = {},
+  policies: readonly Policy[] = [],
+): Route {
+  const base: Route = {
+    id: `service/test/${upstream}/${host}` as RouteId,
+    app: `test/${upstream}`,
+    serverName: host,
+    host: hostMatch(host),
+    path: { kind: 'prefix', path: '/' },
+    certificate: null,
+    policies,
+    backend: { upstream: upstream as UpstreamId, connectTimeout: 2_000, idleTimeout: 5_000 },
+  }
+  return { ...base, ...overrides }
+}
+
+function hostMatch(host: string): HostMatch {
+  const name = parseHostname(host.startsWith('*.') ? host.slice(2) : host)
+  if (name === null) throw new Error(`no host name: ${host}`)
+  if (host.startsWith('*.')) return { kind: 'wildcard', suffix: name, depth: 'any' }
+  return host.includes('.') ? { kind: 'exact', host: name } : { kind: 'label', label: name }
+}
+
+export function upstreamAt(name: string, ...ports: readonly number[]): Upstream {
+  return { id: name as UpstreamId, endpoints: ports.map(port => ({ address: '127.0.0.1', port })) }
+}
+
+export async function startDataThread(world: World): Promise<TestThread> {
+  const buffer = createCounters()
+  const counters = new Float64Array(buffer)
+  const apps = [...new Set((world.routes ?? []).map(route => route.app))].map((app, i) => ({
+    app,
+    slot: firstAppSlot + i,
+  }))
+  let version = 1
+  let log = ''
+  let ahead = 0
+  const waiting: (() => void)[] = []
+  const ticks: (() => void)[] = []
+  let drained: Promise<number> | null = null
+  let onDrained: ((cut: number) => void) | null = null
+  const listening = Promise.withResolvers<FromData>()
+  const thread = new DataThread(
+    {
+      index: 0,
+      address: '127.0.0.1',
+      httpPort: 0,
+      httpsPort: 0,
+      reusePort: world.listens ?? true,
+      counters: buffer,
+      world: {
+        version,
+        reset: true,
+        settings: defaultSettings(world.settings),
+        routes: { upserts: world.routes ?? [], deletes: [] },
+        upstreams: { upserts: world.upstreams ?? [], deletes: [] },
+        certificates: { upserts: world.certificates ?? [], deletes: [] },
+        apps,
+      },
+    },
+    message => {
+      if (message.kind === 'access-log') {
+        log += Buffer.from(message.lines).toString('latin1')
+        for (const wake of waiting.splice(0)) wake()
+      } else if (message.kind === 'drained') {
+        if (onDrained === null) throw new Error('drained, and nobody asked, or said twice')
+        onDrained(message.cut)
+        onDrained = null
+      } else if (message.kind === 'listening' || message.kind === 'listen-failed') listening.resolve(message)
+    },
+    () => {
+      // The wheel asks once in every tick, before it looks at what is due.
+      for (const wake of ticks.splice(0)) wake()
+      return performance.now() + ahead
+    },
+  )
+  await thread.listen()
+  const message = await listening.promise
+  if (message.kind !== 'listening') throw new Error('the data thread does not listen')
+  const logs = (): string[] => log.split('\n').slice(0, -1)
+  const open = (): OpenNow => ({
+    http: counters[counter.httpOpen]!,
+    https: counters[counter.httpsOpen]!,
+    tunnels: counters[counter.tunnelsOpen]!,
+    upstream: counters[counter.upstreamOpen]!,
+    upstreamIdle: counters[counter.upstreamIdle]!,
+  })
+  const opens = async (wanted: Partial<OpenNow>): Promise<void> => {
+    const deadline = performance.now() + 5_000
+    for (;;) {
+      const now = open()
+      if (Object.entries(wanted).every(([name, value]) => now[name as keyof OpenNow] === value)) return
+      if (performance.now() > deadline)
+        throw new Error(`open now: ${JSON.stringify(now)}, wanted: ${JSON.stringify(wanted)}`)
+      await new Promise(resolve => setImmediate(resolve))
+    }
+  }
+  const stop = (timeout: number): Promise<number> => {
+    drained ??= new Promise(resolve => {
+      onDrained = resolve
+      thread.onMessage({ kind: 'drain', timeout })
+    })
+    return drained
+  }
+  return {
+    httpPort: message.httpPort,
+    httpsPort: message.httpsPort,
+    counters,
+    logs,
+    async logged(count) {
+      while (logs().length < count) await new Promise<void>(resolve => waiting.push(resolve))
+      return logs()
+    },
+    apply(patch) {
+      version++
+      const whole = { version, reset: false, routes: empty, upstreams: empty, certificates: empty, apps: [], ...patch }
+      thread.onMessage({ kind: 'patch', patch: whole })
+    },
+    message: toData => thread.onMessage(toData),
+    count: name => counters[counter[name]]!,
+    answers(app, statusClass) {
+      const slot = apps.find(row => row.app === app)?.slot
+      if (slot === undefined) throw new Error(`no such app: ${app}`)
+      return counters[rowOffset(slot) + appCounter.status + statusClass - 1]!
+    },
+    open,
+    opens,
+    async elapse(milliseconds) {
+      // Whatever is on its way through the loop belongs to the time before.
+      for (let i = 0; i < 3; i++) await new Promise(resolve => setImmediate(resolve))
+      ahead += milliseconds
+      await new Promise<void>(resolve => ticks.push(resolve))
+    },
+    stop: (timeout = 100) => stop(timeout),
+    async [Symbol.asyncDispose]() {
+      await stop(100)
+      await opens({ http: 0, https: 0, tunnels: 0, upstream: 0, upstreamIdle: 0 })
+    },
+  }
+}

@@ -1,0 +1,112 @@
+// One end of a TCP or TLS connection that a test drives by hand: it sends octets as told and reads what comes.
+
+import { once } from 'node:events'
+import { connect as connectPlain, type Socket } from 'node:net'
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
+import { type Head, type Message, OctetQueue, readBody, readHead } from './http-message.ts'
+
+export interface Response extends Message {
+  readonly status: number
+}
+
+export interface Request extends Message {
+  readonly method: string
+  readonly target: string
+}
+
+export class Peer implements AsyncDisposable {
+  readonly socket: Socket
+  readonly queue = new OctetQueue()
+  #closed = false
+  readonly #whenClosed: Promise<string>
+
+  constructor(socket: Socket) {
+    this.socket = socket
+    socket.on('data', (octets: Buffer) => this.queue.push(octets))
+    socket.on('end', () => this.queue.finish('end'))
+    socket.on('error', error => this.queue.finish((error as NodeJS.ErrnoException).code ?? 'ERROR'))
+    this.#whenClosed = new Promise(resolve => {
+      socket.on('close', () => {
+        this.#closed = true
+        this.queue.finish('closed')
+        resolve(this.queue.ended ?? '')
+      })
+    })
+  }
+
+  /** Resolves when the octets are with the kernel (or with nobody, on a dead connection). */
+  send(octets: string | Uint8Array): Promise<void> {
+    return new Promise(resolve => {
+      this.socket.write(typeof octets === 'string' ? Buffer.from(octets, 'latin1') : octets, () => resolve())
+    })
+  }
+
+  /** Half-close: no more octets from here. */
+  end(): void {
+    this.socket.end()
+  }
+
+  /** RST. */
+  reset(): void {
+    this.socket.resetAndDestroy()
+  }
+
+  /** The next head alone. */
+  head(): Promise<Head> {
+    return readHead(this.queue)
+  }
+
+  /** One response, interim ones too; `of`: the method it answers, as it decides whether a body follows. */
+  async response(of = 'GET'): Promise<Response> {
+    const head = await readHead(this.queue)
+    const status = Number(/^HTTP\/1\.[01] (\d{3}) /.exec(head.line)?.[1] ?? Number.NaN)
+    if (Number.isNaN(status)) throw new Error(`no status line: ${head.line}`)
+    if (of === 'HEAD' || status < 200 || status === 204 || status === 304) {
+      return { ...head, status, body: Buffer.alloc(0), rawBody: Buffer.alloc(0), trailers: [] }
+    }
+    return { ...(await readBody(this.queue, head, true)), status }
+  }
+
+  async request(): Promise<Request> {
+    const head = await readHead(this.queue)
+    const [method = '', target = ''] = head.line.split(' ')
+    return { ...(await readBody(this.queue, head, false)), method, target }
+  }
+
+  /** Resolves when the other end has sent its last octet: `end`, or the code of an error. */
+  async ended(): Promise<string> {
+    while (this.queue.ended === null) await this.queue.change()
+    return this.queue.ended
+  }
+
+  /** Resolves when the connection is gone in both directions. */
+  closed(): Promise<string> {
+    return this.#whenClosed
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.socket.destroy()
+    if (!this.#closed) await this.#whenClosed
+  }
+}
+
+/** A client's connection to the router. */
+export async function connectTo(port: number): Promise<Peer> {
+  const socket = connectPlain({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
+  const peer = new Peer(socket)
+  await once(socket, 'connect')
+  return peer
+}
+
+/** The same over TLS; rejects when the handshake fails. Any certificate will do. */
+export async function connectTlsTo(
+  port: number,
+  options: ConnectionOptions = {},
+): Promise<Peer & { socket: TLSSocket }> {
+  // Over a socket of its own, as TLS knows half-open only from the socket beneath.
+  const plain = connectPlain({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
+  const socket = connectTls({ socket: plain, rejectUnauthorized: false, ...options })
+  const peer = new Peer(socket) as Peer & { socket: TLSSocket }
+  await once(socket, 'secureConnect')
+  return peer
+}
