@@ -1,0 +1,51 @@
+// The work that every proxy is measured at. One row is one case: a new kind of work is a new row.
+
+/** What is asked of the proxy, and of nobody else: load, backend and logging are the same in every case. */
+export interface Case {
+  readonly name: string
+  /** One line for the table. */
+  readonly title: string
+  readonly scheme: 'http' | 'https'
+  /** Host routes configured; each request draws its host at random. */
+  readonly routes: number
+  readonly method: 'GET' | 'POST'
+  /** A path of the backend (`backend.ts`). */
+  readonly path: '/1k' | '/1m' | '/upload'
+  readonly requestBytes: number
+  readonly answerBytes: number
+  /** What CPU time is divided by; `MB` is 1,000,000 bytes of answer bodies. */
+  readonly unit: 'request' | 'MB'
+}
+
+const small = {
+  scheme: 'http',
+  routes: 1,
+  method: 'GET',
+  path: '/1k',
+  requestBytes: 0,
+  answerBytes: 1_024,
+  unit: 'request',
+} as const
+
+export const cases: readonly Case[] = [
+  { ...small, name: 'keepalive-1k', title: 'HTTP/1.1 keep-alive, answers of 1 kB' },
+  { ...small, name: 'tls-keepalive-1k', title: 'the same over TLS 1.3, ECDSA P-256', scheme: 'https' },
+  { ...small, name: 'routes-5000', title: '5,000 host routes, random host, answers of 1 kB', routes: 5_000 },
+  {
+    ...small,
+    name: 'post-16k',
+    title: 'uploads of 16 kB, short answers',
+    method: 'POST',
+    path: '/upload',
+    requestBytes: 16_384,
+    answerBytes: 2,
+  },
+  {
+    ...small,
+    name: 'download-1m',
+    title: 'answers of 1 MB',
+    path: '/1m',
+    answerBytes: 1_000_000,
+    unit: 'MB',
+  },
+]

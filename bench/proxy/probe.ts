@@ -1,0 +1,85 @@
+// Single requests to a proxy, outside any measurement: does it serve, and is it really doing the work of its case?
+
+import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { connect } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import type { Case } from './cases.ts'
+import type { Serving } from './subject.ts'
+
+interface Answer {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly body: Buffer
+  /** Protocol version and cipher suite; null without TLS. */
+  readonly tls: string | null
+}
+
+interface Question {
+  readonly scheme: 'http' | 'https'
+  readonly port: number
+  readonly host: string
+  readonly path: string
+  readonly method?: string
+  readonly body?: Buffer
+}
+
+/** Whether somebody accepts connections on this port of 127.0.0.1. */
+export function accepts(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect({ port, host: '127.0.0.1' })
+    socket.on('connect', () => resolve(true)).on('error', () => resolve(false))
+    socket.on('connect', () => socket.destroy())
+  })
+}
+
+/** One request on a connection of its own. */
+export function ask(question: Question): Promise<Answer> {
+  const { scheme, port, host, path, method = 'GET', body } = question
+  return new Promise((resolve, reject) => {
+    const options = { host: '127.0.0.1', port, path, method, headers: { Host: host }, agent: false, timeout: 10_000 }
+    const request =
+      scheme === 'https'
+        ? // The certificate was made for this run and is signed by nobody.
+          httpsRequest({ ...options, servername: host, rejectUnauthorized: false })
+        : httpRequest(options)
+    request.on('error', reject)
+    request.on('timeout', () => request.destroy(new Error('no answer in 10 s')))
+    request.on('response', response => {
+      const socket = scheme === 'https' ? (response.socket as TLSSocket) : null
+      const tls = socket === null ? null : `${socket.getProtocol()} ${socket.getCipher().standardName}`
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('error', reject)
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks), tls }),
+      )
+    })
+    request.end(body)
+  })
+}
+
+/**
+ * Throws a sentence when the proxy does not do what the case asks: answer each of a few hosts with the right body,
+ * refuse an unknown host, and tell the backend who asked and how. Returns what TLS was agreed on.
+ */
+export async function checkWork(work: Case, serving: Serving, hosts: readonly string[]): Promise<string | null> {
+  const { scheme, path, method, requestBytes, answerBytes } = work
+  const { port } = serving
+  const some = new Set([hosts[0]!, hosts[hosts.length >> 1]!, hosts.at(-1)!])
+  let tls: string | null = null
+  for (const host of some) {
+    const answer = await ask({ scheme, port, host, path, method, body: Buffer.alloc(requestBytes, 'x') })
+    if (answer.status !== 200) throw new Error(`${method} ${path} of ${host} was answered ${answer.status}, not 200`)
+    if (answer.body.length !== answerBytes)
+      throw new Error(`${method} ${path} of ${host} gave ${answer.body.length} bytes, not ${answerBytes}`)
+    tls = answer.tls
+  }
+  const unknown = await ask({ scheme, port, host: 'unknown.bench.example', path: '/1k' })
+  if (unknown.status !== 404) throw new Error(`an unknown host was answered ${unknown.status}, not 404`)
+  const told = await ask({ scheme, port, host: hosts[0]!, path: '/forwarded' })
+  const want = `127.0.0.1 ${scheme}`
+  if (!new RegExp(`^${want} [0-9]+$`).test(told.body.toString()))
+    throw new Error(`the backend saw "${told.body}" as X-Forwarded-For, -Proto and -Port, not "${want} PORT"`)
+  return tls
+}
