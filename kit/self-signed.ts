@@ -42,12 +42,7 @@ function signed(tbs: Buffer, key: KeyObject): Buffer {
   return sequence(tbs, sequence(oid(oids.ecdsaWithSha256)), bitString(signature))
 }
 
-function tbsCertificate(
-  names: readonly string[],
-  publicKey: KeyObject,
-  notBefore: Date,
-  notAfter: Date,
-): Buffer {
+function tbsCertificate(names: readonly string[], publicKey: KeyObject, notBefore: Date, notAfter: Date): Buffer {
   const serial = randomBytes(16)
   // Positive, and not zero (RFC 5280 section 4.1.2.2).
   serial[0] = (serial[0]! & 0x7f) | 0x40

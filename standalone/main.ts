@@ -42,11 +42,7 @@ async function start(args: readonly string[]): Promise<void> {
   const { data, rest } = takeData(args)
   const manifests = resolve(data, 'manifests')
   const router = ['--manifests', manifests, '--address', '127.0.0.1', '--drain-timeout', '3', ...rest]
-  const command = parseConfig(
-    router,
-    { ...process.env, POD_NAMESPACE: process.env['POD_NAMESPACE'] ?? 'deis' },
-    version,
-  )
+  const command = parseConfig(router, { ...process.env, POD_NAMESPACE: process.env.POD_NAMESPACE ?? 'deis' }, version)
   if (command.kind === 'print') {
     process.stdout.write(command.text)
     return

@@ -3,7 +3,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-const name = process.env['NAME'] ?? 'hello'
+const name = process.env.NAME ?? 'hello'
 
 const server = createServer((request, response) => {
   request.resume()
@@ -19,7 +19,7 @@ const server = createServer((request, response) => {
     ].join('\n'),
   )
 })
-server.listen(Number(process.env['PORT'] ?? 0), '127.0.0.1', () => {
+server.listen(Number(process.env.PORT ?? 0), '127.0.0.1', () => {
   process.stdout.write(`listening on ${(server.address() as AddressInfo).port}\n`)
 })
 process.on('SIGTERM', () => {

@@ -1,12 +1,12 @@
 import { afterEach, expect, test } from 'vitest'
 import { createLogger } from '#kit/log.ts'
 import type { Deployment, EndpointSlice, Secret, Service } from '#kube/types.ts'
+import type { WatchState } from '#kube/watch.ts'
 import type { Patch } from '../model/patch.ts'
 import type { Problem } from '../model/problem.ts'
 import { Collection } from './collection.ts'
 import { Control } from './control.ts'
 import { createSelfSigned } from './self-signed.ts'
-import type { WatchState } from '#kube/watch.ts'
 import type { Source } from './source.ts'
 import { World } from './world.ts'
 

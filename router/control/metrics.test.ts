@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
+import type { WatchState } from '#kube/watch.ts'
 import { appCounter, counter, createCounters, durationBuckets, fixedSlot, rowOffset } from '../model/counters.ts'
 import type { Problem } from '../model/problem.ts'
 import { Metrics } from './metrics.ts'
 import { Published } from './published.ts'
-import type { WatchState } from '#kube/watch.ts'
 import { certificateOf, patchOf, routeOf } from './testdata/patches.ts'
 
 function watch(resource: string, parts: Partial<WatchState> = {}): WatchState {

@@ -2,12 +2,12 @@
 // computed when it is asked for; the request path only adds.
 
 import { collectDefaultMetrics, Registry } from 'prom-client'
+import type { WatchState } from '#kube/watch.ts'
 import { counter, firstAppSlot, fixedSlot, rowOffset, rowSize } from '../model/counters.ts'
 import type { AppSlot } from '../model/patch.ts'
 import type { Problem } from '../model/problem.ts'
 import { appMetrics } from './app-metrics.ts'
 import type { Published } from './published.ts'
-import type { WatchState } from '#kube/watch.ts'
 
 /** What the numbers are read from. */
 export interface MetricsSources {

@@ -470,7 +470,7 @@ test('no 100 for a body that is there already, nor for HTTP/1.0', async () => {
   client.send('POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\ndata')
   expect((await client.response()).status).toBe(200)
   client.send('POST / HTTP/1.0\r\nHost: a.example\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n')
-  await stage.thread.elapse(0)
+  await stage.thread.settle()
   client.send('data')
   const response = await client.response()
   expect([response.status, response.body.toString()]).toEqual([200, 'data'])

@@ -657,8 +657,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
     const { counters } = this.#context
     const row = this.#row
     const seconds = this.requestTime / 1000
-    // An app may answer with any three digits; what is beyond 599 counts as an error of its own (RFC 9110 section 15).
-    counters[row + appCounter.status + Math.min(Math.floor(this.status / 100), 5) - 1]!++
+    counters[row + appCounter.status + Math.floor(this.status / 100) - 1]!++
     counters[row + appCounter.requestBytes]! += this.#requestBytes
     counters[row + appCounter.responseBytes]! += this.bytesSent
     counters[row + appCounter.durationSum]! += seconds

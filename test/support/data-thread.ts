@@ -47,6 +47,8 @@ export interface TestThread extends AsyncDisposable {
   open(): OpenNow
   /** Resolves once `open()` is what `wanted` says; gauges have no event, so it looks again after each round of the loop. */
   opens(wanted: Partial<OpenNow>): Promise<void>
+  /** Resolves when what the kernel has by now has come through the loop, which all peers of a test share. */
+  settle(): Promise<void>
   /** Lets the thread's clock jump; resolves when it has looked at what is due. */
   elapse(milliseconds: number): Promise<void>
   /** Ends all connections and listeners; resolves with how many connections had to be cut. */
@@ -161,6 +163,9 @@ export async function startDataThread(world: World): Promise<TestThread> {
       await new Promise(resolve => setImmediate(resolve))
     }
   }
+  const settle = async (): Promise<void> => {
+    for (let i = 0; i < 5; i++) await new Promise(resolve => setImmediate(resolve))
+  }
   const stop = (timeout: number): Promise<number> => {
     drained ??= new Promise(resolve => {
       onDrained = resolve
@@ -191,9 +196,9 @@ export async function startDataThread(world: World): Promise<TestThread> {
     },
     open,
     opens,
+    settle,
     async elapse(milliseconds) {
-      // Whatever is on its way through the loop belongs to the time before.
-      for (let i = 0; i < 3; i++) await new Promise(resolve => setImmediate(resolve))
+      await settle()
       ahead += milliseconds
       await new Promise<void>(resolve => ticks.push(resolve))
     },
