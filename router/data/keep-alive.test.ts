@@ -217,13 +217,9 @@ for (const size of [1, 5, 40]) {
 async function fill(peer: Peer, octets: Buffer, most: number, thread: TestThread): Promise<number> {
   for (let given = 0; given < most; given += octets.length) {
     const taken = peer.send(octets).then(() => true)
-    // What is not taken within two ticks of the router, though nothing else happens, is not going to be.
-    const late = (async () => {
-      await thread.elapse(0)
-      await thread.elapse(0)
-      return false
-    })()
-    if (!(await Promise.race([taken, late]))) return given
+    // What is not taken though nothing else happens is not going to be.
+    const stalled = thread.stalled(() => given).then(() => false)
+    if (!(await Promise.race([taken, stalled]))) return given
   }
   return most
 }

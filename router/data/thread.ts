@@ -4,7 +4,7 @@ import type { Server, Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import type { SecureContext } from 'node:tls'
 import { version } from '#kit/version.ts'
-import type { CertificateId } from '../model/certificate.ts'
+import type { Certificate, CertificateId } from '../model/certificate.ts'
 import { toBlockList } from '../model/cidr.ts'
 import { counter } from '../model/counters.ts'
 import type { DataThreadOptions, FromData, ToData } from '../model/message.ts'
@@ -15,7 +15,7 @@ import { CertificateStore, contextOptions } from './certificates.ts'
 import { ClockText } from './clock.ts'
 import type { ThreadContext } from './context.ts'
 import { ClientConnection, idleGrace } from './http/connection.ts'
-import { httpListener, httpsListener, listen } from './http/listener.ts'
+import { httpListener, httpsListener, keepAliveDelay, listen } from './http/listener.ts'
 import { Slab } from './http/slab.ts'
 import { RouteTable } from './table/route-table.ts'
 import { TimerWheel } from './timers.ts'
@@ -23,9 +23,21 @@ import { UpstreamRegistry } from './upstream/registry.ts'
 
 // Measured on downloads: 128 kB costs a sixth less CPU than 64 kB; more would only let slow clients hold more.
 const readBufferSize = 128 * 1024
-const tick = 100
+
+/** One line in the log for so many milliseconds in which accepting fails. */
+const acceptFailureInterval = 10_000
 
 export type Send = (message: FromData, transfer: readonly ArrayBuffer[]) => void
+
+/** How time passes for a thread. */
+export interface Pace {
+  /** Monotonic milliseconds; every deadline is measured with it. */
+  clock(): number
+  /** Milliseconds between two looks at what is due and at what is to be logged. */
+  readonly tick: number
+}
+
+const realTime: Pace = { clock: () => performance.now(), tick: 100 }
 
 export class DataThread {
   readonly #options: DataThreadOptions
@@ -41,10 +53,10 @@ export class DataThread {
   #closeIdle: NodeJS.Timeout | undefined
   #cutAll: NodeJS.Timeout | undefined
   #ended = false
-  #defaultCertificate = ''
+  #acceptFailedAt = Number.NEGATIVE_INFINITY
+  #defaultCertificate: Certificate | null = null
 
-  /** `clock` gives monotonic milliseconds; every deadline of the thread is measured with it. */
-  constructor(options: DataThreadOptions, send: Send, clock: () => number = () => performance.now()) {
+  constructor(options: DataThreadOptions, send: Send, { clock, tick }: Pace = realTime) {
     this.#options = options
     this.#send = send
     const settings = options.world.settings
@@ -93,6 +105,7 @@ export class DataThread {
       const http = await listen(this.#http, { address, port, reusePort })
       port = httpsPort
       const https = await listen(this.#https, { address, port, reusePort })
+      for (const server of [this.#http, this.#https]) server.on('error', error => this.#acceptFailed(error))
       this.#send({ kind: 'listening', httpPort: http, httpsPort: https }, [])
     } catch (error) {
       const { code = 'ERROR', message } = error as NodeJS.ErrnoException
@@ -110,10 +123,22 @@ export class DataThread {
         this.#drain(message.timeout)
         break
       case 'socket':
-        if (message.secure) this.#https.emit('connection', message.socket)
-        else this.#http.emit('connection', message.socket)
+        this.#adopt(message.socket, message.secure)
         break
     }
+  }
+
+  /** Takes a connection that another server accepted, as if ours had. */
+  #adopt(socket: Socket, secure: boolean): void {
+    if (this.#ended) {
+      socket.destroy()
+      return
+    }
+    socket.setNoDelay(true)
+    socket.setKeepAlive(true, keepAliveDelay)
+    socket.allowHalfOpen = !secure
+    const server = secure ? this.#https : this.#http
+    server.emit('connection', socket)
   }
 
   /** Runs to its end between two events, so that every request sees the world before it or after it. */
@@ -154,9 +179,27 @@ export class DataThread {
     const certificate =
       (platformCertificate === null ? null : this.#certificates.get(platformCertificate)) ??
       this.#certificates.get('self-signed' as CertificateId)
-    if (certificate === null || certificate.fingerprint === this.#defaultCertificate) return
-    this.#https.setSecureContext(contextOptions(certificate))
-    this.#defaultCertificate = certificate.fingerprint
+    if (certificate === null || certificate === this.#defaultCertificate) return
+    this.#defaultCertificate = certificate
+    try {
+      this.#https.setSecureContext(contextOptions(certificate))
+    } catch (error) {
+      // What was shown before stays; the rest of the patch shall not suffer.
+      const { code = 'ERROR' } = error as NodeJS.ErrnoException
+      this.#log('the default certificate cannot be used', { certificate: certificate.id, code })
+    }
+  }
+
+  #log(message: string, fields: Readonly<Record<string, string>>): void {
+    this.#send({ kind: 'log', level: 'error', message, fields }, [])
+  }
+
+  /** Mostly no file descriptors are left (EMFILE): what is open goes on, and so does accepting once some are. */
+  #acceptFailed(error: Error): void {
+    const { now } = this.#context.timers
+    if (now - this.#acceptFailedAt < acceptFailureInterval) return
+    this.#acceptFailedAt = now
+    this.#log('accepting a connection failed', { code: (error as NodeJS.ErrnoException).code ?? 'ERROR' })
   }
 
   #lookup(serverName: string): SecureContext | null {

@@ -13,9 +13,9 @@ export class App implements AsyncDisposable {
   /** Connections accepted so far. */
   accepted = 0
 
-  static async start(): Promise<App> {
+  static async start(address = '127.0.0.1'): Promise<App> {
     const app = new App()
-    app.#server.listen({ port: 0, host: '127.0.0.1' })
+    app.#server.listen({ port: 0, host: address })
     await once(app.#server, 'listening')
     return app
   }

@@ -49,6 +49,8 @@ export interface TestThread extends AsyncDisposable {
   opens(wanted: Partial<OpenNow>): Promise<void>
   /** Resolves when what the kernel has by now has come through the loop, which all peers of a test share. */
   settle(): Promise<void>
+  /** Resolves when `progress()` has not changed for so long that it will not by itself. */
+  stalled(progress: () => number): Promise<void>
   /** Lets the thread's clock jump; resolves when it has looked at what is due. */
   elapse(milliseconds: number): Promise<void>
   /** Ends all connections and listeners; resolves with how many connections had to be cut. */
@@ -136,10 +138,13 @@ export async function startDataThread(world: World): Promise<TestThread> {
         onDrained = null
       } else if (message.kind === 'listening' || message.kind === 'listen-failed') listening.resolve(message)
     },
-    () => {
-      // The wheel asks once in every tick, before it looks at what is due.
-      for (const wake of ticks.splice(0)) wake()
-      return performance.now() + ahead
+    {
+      clock: () => {
+        // The wheel asks once in every tick, before it looks at what is due.
+        for (const wake of ticks.splice(0)) wake()
+        return performance.now() + ahead
+      },
+      tick: 10,
     },
   )
   await thread.listen()
@@ -166,6 +171,7 @@ export async function startDataThread(world: World): Promise<TestThread> {
   const settle = async (): Promise<void> => {
     for (let i = 0; i < 5; i++) await new Promise(resolve => setImmediate(resolve))
   }
+  const tick = (): Promise<void> => new Promise(resolve => ticks.push(resolve))
   const stop = (timeout: number): Promise<number> => {
     drained ??= new Promise(resolve => {
       onDrained = resolve
@@ -197,10 +203,18 @@ export async function startDataThread(world: World): Promise<TestThread> {
     open,
     opens,
     settle,
+    async stalled(progress) {
+      for (let still = 0, seen = progress(); still < 5; still++) {
+        await settle()
+        await tick()
+        if (progress() !== seen) still = 0
+        seen = progress()
+      }
+    },
     async elapse(milliseconds) {
       await settle()
       ahead += milliseconds
-      await new Promise<void>(resolve => ticks.push(resolve))
+      await tick()
     },
     stop: (timeout = 100) => stop(timeout),
     async [Symbol.asyncDispose]() {

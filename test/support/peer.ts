@@ -107,6 +107,11 @@ export async function connectTlsTo(
   const plain = connectPlain({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
   const socket = connectTls({ socket: plain, rejectUnauthorized: false, ...options })
   const peer = new Peer(socket) as Peer & { socket: TLSSocket }
-  await once(socket, 'secureConnect')
+  try {
+    await once(socket, 'secureConnect')
+  } catch (error) {
+    plain.destroy()
+    throw error
+  }
   return peer
 }

@@ -106,6 +106,7 @@ const refused: readonly (readonly [name: string, octets: string])[] = [
   ['a NUL behind the size', `5\x00\r\nhello\r\n${last}`],
   ['data longer than its size', `5\r\nhellooo\r\n${last}`],
   ['data shorter than its size', `6\r\nhello\r\n${last}`],
+  ['another octet than CR behind the data', `5\r\nhelloX\n${last}`],
   ['a bare LF behind the data', `5\r\nhello\n${last}`],
   ['a bare CR behind the data', `5\r\nhello\r${last}`],
   ['nothing behind the data', `5\r\nhello${last}`],

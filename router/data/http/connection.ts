@@ -21,6 +21,8 @@ const lingerTimeout = 5_000
 
 const maxRememberedHost = 128
 
+const LF = 10
+const CR = 13
 const continueAnswer = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n', 'latin1')
 
 export class ClientConnection extends Timed {
@@ -45,6 +47,7 @@ export class ClientConnection extends Timed {
   #reading = true
   #lingering = false
   #gone = false
+  #emptyLine = false
   #taken = 0
 
   constructor(
@@ -211,6 +214,12 @@ export class ClientConnection extends Timed {
         if (!this.tunnel.onClientData(source, at, limit)) this.#reading = false
         return end
       }
+      // Some clients end a body with a line of its own (RFC 9112 section 2.2): it begins no request.
+      if (this.#exchange === null && source[at] === CR && source[at + 1] === LF && at + 1 < limit && !this.#emptyLine) {
+        this.#emptyLine = true
+        at += 2
+        continue
+      }
       // An answer that the client does not take holds back the requests behind it, or they would pile up answers.
       if (this.#exchange === null && this.socket.writableNeedDrain) break
       const exchange = this.#exchange ?? this.#begin()
@@ -240,6 +249,7 @@ export class ClientConnection extends Timed {
   #begin(): Exchange {
     const exchange = Exchange.acquire(this)
     this.#exchange = exchange
+    this.#emptyLine = false
     this.setDeadline(clientTimeout)
     return exchange
   }

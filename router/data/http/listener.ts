@@ -1,8 +1,9 @@
 // The two listeners of a data thread: plain HTTP, and TLS with the certificate chosen by server name (contract section 8).
 
-import { createServer as createPlainServer, type Server, type Socket } from 'node:net'
+import { createServer as createPlainServer, type Server, Socket } from 'node:net'
 import { createServer as createTlsServer, type SecureContext, type TLSSocket } from 'node:tls'
 import { counter } from '../../model/counters.ts'
+import { errorPage } from '../rescue.ts'
 
 export interface ListenerOptions {
   readonly address: string
@@ -14,13 +15,15 @@ export interface ListenerOptions {
 /** How long a client may take for its handshake, in milliseconds. */
 const handshakeTimeout = 10_000
 const backlog = 4096
+/** Silence after which the kernel asks whether the client is still there, in milliseconds. */
+export const keepAliveDelay = 60_000
 
 /** Reading starts when somebody has set up where to; half-closed connections are ours to end. */
 const socketOptions = {
   pauseOnConnect: true,
   noDelay: true,
   keepAlive: true,
-  keepAliveInitialDelay: 60_000,
+  keepAliveInitialDelay: keepAliveDelay,
   allowHalfOpen: true,
 } as const
 
@@ -36,6 +39,8 @@ export function httpsListener(
 ): ReturnType<typeof createTlsServer> {
   const server = createTlsServer({
     ...socketOptions,
+    // Who leaves within the handshake is gone at once, and not when the handshake has taken too long.
+    allowHalfOpen: false,
     handshakeTimeout,
     ALPNProtocols: ['http/1.1'],
     minVersion: 'TLSv1.2',
@@ -50,13 +55,28 @@ export function httpsListener(
   })
   server.on('secureConnection', socket => {
     counters[counter.tlsHandshakes]!++
+    socket.allowHalfOpen = true
     onConnection(socket)
   })
-  server.on('tlsClientError', (_error, socket) => {
+  server.on('tlsClientError', (error, socket) => {
     counters[counter.tlsHandshakeErrors]!++
-    socket.destroy()
+    const plain = (error as NodeJS.ErrnoException).code === 'ERR_SSL_HTTP_REQUEST' ? socketBeneath(socket) : null
+    if (plain === null) socket.destroy()
+    else plain.end(plainOnHttps, () => socket.destroy())
   })
   return server
+}
+
+/** Contract section 8: who speaks plain HTTP to this port gets an answer that tells so. */
+const plainOnHttps = Buffer.from(
+  `HTTP/1.1 400 Bad Request\r\nContent-Type: text/html\r\nContent-Length: ${errorPage(400).length}\r\nConnection: close\r\n\r\n${errorPage(400)}`,
+  'latin1',
+)
+
+/** The connection that carries the TLS; null where this Node does not keep it. */
+function socketBeneath(socket: TLSSocket): Socket | null {
+  const { _parent: plain } = socket as unknown as { readonly _parent?: unknown }
+  return plain instanceof Socket && plain.writable ? plain : null
 }
 
 /** Resolves with the port; rejects with Node's error when it cannot be had. */

@@ -97,6 +97,8 @@ export class Tunnel implements UpstreamListener {
   onClientGone(failed: boolean): void {
     this.#clientGone = true
     if (failed || !this.#clientEnded || !this.#upstreamEnded || this.#upstreamGone) this.close()
+    // What is left for the endpoint has as long as any silence may last.
+    else this.#client.setDeadline(this.#idleTimeout)
   }
 
   /** Ends both sides at once; what the kernel has not taken yet is lost. */

@@ -19,7 +19,7 @@ export class PathTrie<T> {
     const slash = match.path.length > 1 && match.path.endsWith('/')
     const path = slash ? match.path.slice(0, -1) : match.path
     let at = this.#root
-    for (const segment of path === '/' || path === '' ? [] : path.slice(1).split('/')) {
+    for (const segment of match.path.length < 2 ? [] : path.slice(1).split('/')) {
       let child = at.children.get(segment)
       if (child === undefined) {
         child = node()

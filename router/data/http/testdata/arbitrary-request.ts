@@ -205,32 +205,48 @@ type Mutation =
   | { readonly kind: 'remove'; readonly place: Place; readonly octets: number }
   | { readonly kind: 'set'; readonly place: Place; readonly octet: number }
   | { readonly kind: 'repeat'; readonly place: Place; readonly octets: number }
+  /** Behind the first line or a later one. */
+  | { readonly kind: 'line'; readonly share: number; readonly text: string }
+  | { readonly kind: 'repeat-line'; readonly share: number }
+
+const share = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
 
 const place: fc.Arbitrary<Place> = fc.record({
-  share: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+  share,
   line: fc.constantFrom('anywhere' as const, 'start' as const, 'colon' as const, 'end' as const),
 })
 
 const snippet = fc.oneof(
   fc.constantFrom(...' \t\r\n\x00:,;="\\+-_x0'),
   fc.constantFrom('\r\n', '\n\r', '\x0b', '\x0c', '\x1f', '\x7f', '\x85', '\xa0', '0x', '%0d%0a', ' \r\n', '\r\n '),
-  fc.constantFrom(
-    'Content-Length: 3\r\n',
-    'Content-Length: 0\r\n',
-    'content-length : 3\r\n',
-    'Transfer-Encoding: chunked\r\n',
-    'Transfer-Encoding: identity\r\n',
-    'Transfer-Encoding: gzip, chunked\r\n',
-    'Transfer-Encoding:\r\n chunked\r\n',
-    'Host: b.example\r\n',
-    'Connection: close\r\n',
-    'Connection: transfer-encoding\r\n',
-    'Expect: 100-continue\r\n',
-    'Upgrade: websocket\r\nConnection: upgrade\r\n',
-    '0\r\n\r\n',
-    '\r\n\r\n',
-    'GET /inserted HTTP/1.1\r\nHost: a.example\r\n\r\n',
-  ),
+  fc.constantFrom('0\r\n\r\n', '\r\n\r\n', 'GET /inserted HTTP/1.1\r\nHost: a.example\r\n\r\n'),
+)
+
+/** Lines about framing and routing, in forms that parsers have been known to differ about. */
+const line = fc.constantFrom(
+  'Content-Length: 3\r\n',
+  'Content-Length: 0\r\n',
+  'Content-Length: +3\r\n',
+  'Content-Length: 3, 3\r\n',
+  'Content-Length:\r\n',
+  'content-length : 3\r\n',
+  'Content-Length: 3\n',
+  'Transfer-Encoding: chunked\r\n',
+  'Transfer-Encoding: Chunked\r\n',
+  'Transfer-Encoding: identity\r\n',
+  'Transfer-Encoding: chunked, identity\r\n',
+  'Transfer-Encoding: gzip, chunked\r\n',
+  'Transfer-Encoding:\r\n chunked\r\n',
+  'Transfer-Encoding:\x0bchunked\r\n',
+  'Transfer-Encoding : chunked\r\n',
+  'Transfer-Encoding\r\n: chunked\r\n',
+  'X: y\rTransfer-Encoding: chunked\r\n',
+  'Host: b.example\r\n',
+  'Connection: close\r\n',
+  'Connection: transfer-encoding, content-length\r\n',
+  'Expect: 100-continue\r\n',
+  'Upgrade: websocket\r\nConnection: upgrade\r\n',
+  ' folded\r\n',
 )
 
 const mutation: fc.Arbitrary<Mutation> = fc.oneof(
@@ -238,6 +254,9 @@ const mutation: fc.Arbitrary<Mutation> = fc.oneof(
   fc.record({ kind: fc.constant('remove' as const), place, octets: fc.integer({ min: 1, max: 4 }) }),
   fc.record({ kind: fc.constant('set' as const), place, octet: fc.nat(255) }),
   fc.record({ kind: fc.constant('repeat' as const), place, octets: fc.integer({ min: 1, max: 40 }) }),
+  fc.record({ kind: fc.constant('line' as const), share, text: line }),
+  fc.record({ kind: fc.constant('line' as const), share, text: line }),
+  fc.record({ kind: fc.constant('repeat-line' as const), share }),
 )
 
 function positionOf({ share, line }: Place, text: string): number {
@@ -251,7 +270,19 @@ function positionOf({ share, line }: Place, text: string): number {
   return colon < 0 ? end : colon
 }
 
+/** Where some line but the first begins. */
+function lineAt(share: number, text: string): number {
+  const starts = [...text.matchAll(/\r\n/g)].map(({ index }) => index + 2)
+  return starts[Math.floor(share * starts.length)] ?? text.length
+}
+
 function mutate(text: string, mutation: Mutation): string {
+  if (mutation.kind === 'line' || mutation.kind === 'repeat-line') {
+    const start = lineAt(mutation.share, text)
+    const end = text.indexOf('\r\n', start)
+    const inserted = mutation.kind === 'line' ? mutation.text : end < 0 ? '' : text.slice(start, end + 2)
+    return text.slice(0, start) + inserted + text.slice(start)
+  }
   const at = positionOf(mutation.place, text)
   switch (mutation.kind) {
     case 'insert':

@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest'
+import {
+  appCounter,
+  counter,
+  createCounters,
+  durationBuckets,
+  firstAppSlot,
+  fixedSlot,
+  maxApps,
+  rowOffset,
+  rowSize,
+} from './counters.ts'
+
+test('every counter has a place of its own, before the rows of the apps', () => {
+  const places = Object.values(counter)
+  expect(new Set(places).size).toBe(places.length)
+  for (const place of places) expect(place).toBeLessThan(rowOffset(0))
+})
+
+test('the parts of a row do not overlap, and the row ends before the next', () => {
+  const parts: readonly (readonly [at: number, length: number])[] = [
+    [appCounter.status, 5],
+    [appCounter.requestBytes, 1],
+    [appCounter.responseBytes, 1],
+    [appCounter.durationSum, 1],
+    [appCounter.duration, durationBuckets.length + 1],
+  ]
+  const taken = parts.flatMap(([at, length]) => Array.from({ length }, (_, i) => at + i))
+  expect(new Set(taken).size).toBe(taken.length)
+  expect(Math.max(...taken)).toBeLessThan(rowSize)
+  expect(rowOffset(1) - rowOffset(0)).toBe(rowSize)
+})
+
+test('the last row fits, and apps do not share the rows that always exist', () => {
+  const counters = new Float64Array(createCounters())
+  expect(rowOffset(maxApps - 1) + rowSize).toBe(counters.length)
+  expect(Math.max(...Object.values(fixedSlot))).toBeLessThan(firstAppSlot)
+  expect(counters.every(value => value === 0)).toBe(true)
+})
+
+test('the bounds of the durations grow', () => {
+  expect([...durationBuckets]).toEqual(durationBuckets.toSorted((a, b) => a - b))
+})
