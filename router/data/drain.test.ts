@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { createSelfSigned } from '#router/control/self-signed.ts'
 import { get, ok } from '#test/support/app.ts'
 import { startDataThread } from '#test/support/data-thread.ts'
-import { valueOf } from '#test/support/http-message.ts'
+import { fieldValue } from '#test/support/http-message.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
 import { connectTlsTo } from '#test/support/peer.ts'
 import { setStage } from '#test/support/stage.ts'
@@ -49,7 +49,7 @@ test('idle connections are closed, a request in flight finishes with Connection:
   expect(busy.queue.ended).toBe(null)
   app.send(ok('done'))
   const response = await busy.response()
-  expect([response.body.toString(), valueOf(response, 'connection')]).toEqual(['done', 'close'])
+  expect([response.body.toString(), fieldValue(response, 'connection')]).toEqual(['done', 'close'])
   expect(await busy.ended()).toBe('end')
   busy.end()
   expect(await drained).toBe(0)
@@ -67,7 +67,7 @@ test('a request that comes on an idle connection during the grace is answered, a
   const drained = stage.thread.stop(2_000)
   client.send(get('a.example'))
   const last = await client.response()
-  expect([last.status, valueOf(last, 'connection')]).toEqual([200, 'close'])
+  expect([last.status, fieldValue(last, 'connection')]).toEqual([200, 'close'])
   expect(await client.ended()).toBe('end')
   client.end()
   expect(await drained).toBe(0)
@@ -81,8 +81,11 @@ test('an answer whose head was out before the end is finished, and its connectio
   await app.request()
   app.send('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello')
   await client.queue.takeThrough('hello')
-  const drained = stage.thread.stop(60_000)
-  await stage.thread.elapse(3_000)
+  const idle = await stage.connect()
+  const drained = stage.thread.stop(1_000)
+  // Now the grace is over.
+  await idle.ended()
+  idle.end()
   app.send('world')
   expect((await client.queue.take(5)).toString()).toBe('world')
   await stage.thread.settle()

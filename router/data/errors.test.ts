@@ -3,32 +3,26 @@
 
 import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
-import { App, get, ok } from '#test/support/app.ts'
+import { get, ok } from '#test/support/app.ts'
 import { routeTo, upstreamAt } from '#test/support/data-thread.ts'
 import { FullBacklog } from '#test/support/full-backlog.ts'
-import { valueOf } from '#test/support/http-message.ts'
+import { fieldValue } from '#test/support/http-message.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
 import type { Peer } from '#test/support/peer.ts'
+import { RefusingPorts } from '#test/support/refusing-ports.ts'
 import { setStage } from '#test/support/stage.ts'
 
 failOnLeaks()
 
-/** A port that nobody listens on. */
-async function deadPort(): Promise<number> {
-  const app = await App.start()
-  const { port } = app
-  await app.close()
-  return port
-}
-
 test('nobody listens: 502, and the client keeps its connection', async () => {
+  await using dead = await RefusingPorts.reserve(1)
   await using stage = await setStage()
-  await stage.app.close()
+  stage.thread.apply({ upstreams: { upserts: [upstreamAt('a', ...dead.all)], deletes: [] } })
   const client = await stage.connect()
   for (let i = 1; i <= 2; i++) {
     client.send(i === 1 ? get('a.example') : 'POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2\r\n\r\nhi')
     const response = await client.response()
-    expect([response.status, valueOf(response, 'content-type'), valueOf(response, 'connection')]).toEqual([
+    expect([response.status, fieldValue(response, 'content-type'), fieldValue(response, 'connection')]).toEqual([
       502,
       'text/html',
       undefined,
@@ -42,16 +36,13 @@ test('nobody listens: 502, and the client keeps its connection', async () => {
 
 for (const body of ['', 'hello']) {
   test(`an endpoint that refuses is passed over for one that does not, whatever the method (body: "${body}")`, async () => {
-    const dead = await deadPort()
-    await using app = await App.start()
-    await using stage = await setStage({
-      routes: [routeTo('b.example', 'b')],
-      upstreams: [upstreamAt('b', dead, app.port)],
-    })
-    app.serve(request => ok(request.body.toString()))
+    await using dead = await RefusingPorts.reserve(1)
+    await using stage = await setStage()
+    stage.thread.apply({ upstreams: { upserts: [upstreamAt('a', ...dead.all, stage.app.port)], deletes: [] } })
+    stage.app.serve(request => ok(request.body.toString()))
     const client = await stage.connect()
     for (let i = 0; i < 10; i++) {
-      client.send(`POST / HTTP/1.1\r\nHost: b.example\r\nContent-Length: ${body.length}\r\n\r\n`)
+      client.send(`POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: ${body.length}\r\n\r\n`)
       if (body !== '') client.send(body)
       const response = await client.response()
       expect([response.status, response.body.toString()]).toEqual([200, body])
@@ -62,7 +53,7 @@ for (const body of ['', 'hello']) {
     // When it has rested it is asked again.
     await stage.thread.elapse(5_100)
     for (let i = 0; i < 10; i++) {
-      client.send(get('b.example'))
+      client.send(get('a.example'))
       expect((await client.response()).status).toBe(200)
     }
     expect(stage.thread.count('upstreamConnectRefused')).toBe(2)
@@ -71,8 +62,8 @@ for (const body of ['', 'hello']) {
 }
 
 test('three endpoints are tried, not more', async () => {
-  const dead = [await deadPort(), await deadPort(), await deadPort(), await deadPort(), await deadPort()]
-  await using stage = await setStage({ routes: [routeTo('b.example', 'b')], upstreams: [upstreamAt('b', ...dead)] })
+  await using dead = await RefusingPorts.reserve(5)
+  await using stage = await setStage({ routes: [routeTo('b.example', 'b')], upstreams: [upstreamAt('b', ...dead.all)] })
   const client = await stage.connect()
   client.send(get('b.example'))
   expect((await client.response()).status).toBe(502)
@@ -255,6 +246,32 @@ for (const [method, body] of [
   })
 }
 
+test('of several connections that are all stale, one is tried: the second try has a connection of its own', async () => {
+  await using stage = await setStage()
+  const clients = await Promise.all([stage.connect(), stage.connect(), stage.connect(), stage.connect()])
+  for (const client of clients) client.send(get('a.example'))
+  const apps = await Promise.all(clients.map(() => stage.app.connection()))
+  for (const app of apps) {
+    await app.request()
+    app.send(ok('warm'))
+  }
+  for (const client of clients) await client.response()
+  await stage.thread.opens({ upstreamIdle: 4 })
+  clients[0]!.send(get('a.example', '/again'))
+  const stale = await Promise.race(
+    apps.map(async app => {
+      await app.request()
+      return app
+    }),
+  )
+  const next = stage.app.connection()
+  stale.end()
+  expect((await (await next).request()).target).toBe('/again')
+  ;(await next).send(ok('fresh'))
+  expect((await clients[0]!.response()).body.toString()).toBe('fresh')
+  for (const app of apps) app.socket.destroy()
+})
+
 test('what was sent once more on a new connection is not sent a third time', async () => {
   await using stage = await setStage()
   const { client, app } = await warm(stage)
@@ -427,4 +444,6 @@ test('a client that has gone before it was accepted harms nobody, whatever it se
   client.send(get('a.example'))
   expect((await client.response()).body.toString()).toBe('alive')
   await stage.thread.opens({ http: 1 })
+  // Nor is the app asked on behalf of nobody.
+  expect(stage.thread.count('httpAccepted')).toBe(1)
 })

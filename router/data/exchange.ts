@@ -618,6 +618,8 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
     let head = `HTTP/1.1 ${answer.status} ${reasonOf(answer.status)}\r\nContent-Type: ${answer.contentType}\r\n`
     head += `Content-Length: ${answer.body.length}\r\n`
     if (answer.location !== '') head += `Location: ${answer.location}\r\n`
+    // RFC 9110 section 15.5.6: all but CONNECT and TRACE, which is why we are here.
+    if (answer.status === 405) head += 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n'
     if (answer.requestIds) head += this.#requestIdLines()
     if (close) head += 'Connection: close\r\n'
     else if (this.head.minorVersion === 0) head += 'Connection: keep-alive\r\n'

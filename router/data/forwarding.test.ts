@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { parseCidr } from '#router/model/cidr.ts'
 import { App, get, ok } from '#test/support/app.ts'
 import { defaultSettings, upstreamAt } from '#test/support/data-thread.ts'
-import { type Head, valueOf, valuesOf } from '#test/support/http-message.ts'
+import { fieldValue, fieldValues, type Head } from '#test/support/http-message.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
 import type { Request } from '#test/support/peer.ts'
 import { type Stage, setStage } from '#test/support/stage.ts'
@@ -67,7 +67,7 @@ for (const [target, want] of targets) {
 
 test('an absolute target names the host, whatever Host left out, and the asterisk stays', async () => {
   await using stage = await setStage()
-  expect(valueOf(await through(stage, 'GET http://A.example:80/ HTTP/1.0\r\n\r\n'), 'host')).toBe('a.example')
+  expect(fieldValue(await through(stage, 'GET http://A.example:80/ HTTP/1.0\r\n\r\n'), 'host')).toBe('a.example')
   expect((await through(stage, 'OPTIONS * HTTP/1.1\r\nHost: a.example\r\n\r\n')).line).toBe('OPTIONS * HTTP/1.1')
 })
 
@@ -123,7 +123,7 @@ test('Connection cannot take away what framing and routing stand on', async () =
     'POST / HTTP/1.1\r\nHost: a.example\r\nConnection: Host, Content-Length, X-Forwarded-For, X-Forwarded-Proto\r\nContent-Length: 2\r\n\r\nhi',
   )
   expect(request.body.toString()).toBe('hi')
-  expect(['host', 'x-forwarded-for', 'x-forwarded-proto'].map(name => valueOf(request, name))).toEqual([
+  expect(['host', 'x-forwarded-for', 'x-forwarded-proto'].map(name => fieldValue(request, name))).toEqual([
     'a.example',
     '127.0.0.1',
     'http',
@@ -136,7 +136,7 @@ test('X-Forwarded-Port of the client stays, its other claims are replaced', asyn
     stage,
     get('a.example', '/', 'X-Forwarded-Port: 8443', 'X-Forwarded-For: 192.0.2.1', 'X-Forwarded-Proto: wss'),
   )
-  expect(['x-forwarded-port', 'x-forwarded-for', 'x-forwarded-proto'].map(name => valueOf(request, name))).toEqual([
+  expect(['x-forwarded-port', 'x-forwarded-for', 'x-forwarded-proto'].map(name => fieldValue(request, name))).toEqual([
     '8443',
     '127.0.0.1',
     'wss',
@@ -163,14 +163,14 @@ for (const [name, trusted, lists, want] of chains) {
   test(`the client behind proxies (section 10): ${name}`, async () => {
     await using stage = await setStage({ settings: { proxyRealIpCidrs: trusted ? [loopback, ten] : [ten] } })
     const request = await through(stage, get('a.example', '/', ...lists.map(list => `X-Forwarded-For: ${list}`)))
-    expect(valuesOf(request, 'x-forwarded-for')).toEqual([want])
+    expect(fieldValues(request, 'x-forwarded-for')).toEqual([want])
     expect((await stage.thread.logged(1))[0]?.split(' - ')[2]).toBe(want)
   })
 }
 
 test('trusted proxies may change while connections are open', async () => {
   await using stage = await setStage()
-  stage.app.serve(request => ok(valueOf(request, 'x-forwarded-for') ?? ''))
+  stage.app.serve(request => ok(fieldValue(request, 'x-forwarded-for') ?? ''))
   const client = await stage.connect()
   for (const [cidrs, want] of [
     [[loopback], '192.0.2.7'],
@@ -186,7 +186,7 @@ test('X-Request-Start has seconds and three digits, and replaces what a client s
   await using stage = await setStage({ settings: { requestStartHeader: true } })
   const before = Date.now() / 1000
   const request = await through(stage, get('a.example', '/', 'X-Request-Start: t=1.000'))
-  const value = valueOf(request, 'x-request-start') ?? ''
+  const value = fieldValue(request, 'x-request-start') ?? ''
   expect(value).toMatch(/^t=\d{10}\.\d{3}$/)
   expect(Math.abs(Number(value.slice(2)) - before)).toBeLessThan(10)
 })
@@ -208,18 +208,18 @@ test('the answer: Server and Date are the router’s, X-Accel fields are consume
   const client = await stage.connect()
   client.send(get('a.example'))
   const response = await client.response()
-  expect(valueOf(response, 'server')).toMatch(/^deis-router\/\d+\.\d+\.\d+$/)
-  expect(Math.abs(Date.parse(valueOf(response, 'date') ?? '') - Date.now())).toBeLessThan(60_000)
+  expect(fieldValue(response, 'server')).toMatch(/^deis-router\/\d+\.\d+\.\d+$/)
+  expect(Math.abs(Date.parse(fieldValue(response, 'date') ?? '') - Date.now())).toBeLessThan(60_000)
   expect(response.fields.filter(field => /^x-accel/i.test(field.name))).toEqual([])
-  expect(valueOf(response, 'location')).toBe('http://a.example:8080/x')
-  expect(valuesOf(response, 'set-cookie')).toEqual(['a=1', 'b=2'])
+  expect(fieldValue(response, 'location')).toBe('http://a.example:8080/x')
+  expect(fieldValues(response, 'set-cookie')).toEqual(['a=1', 'b=2'])
 })
 
 test('with disableServerTokens the version is not told', async () => {
   await using stage = await setStage({ settings: { disableServerTokens: true } })
   const client = await stage.connect()
   client.send(get('nobody.example'))
-  expect(valueOf(await client.response(), 'server')).toBe('deis-router')
+  expect(fieldValue(await client.response(), 'server')).toBe('deis-router')
 })
 
 test('the log line (section 14): fourteen parts, escaped, without secrets', async () => {

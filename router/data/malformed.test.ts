@@ -4,7 +4,7 @@
 
 import { expect, test } from 'vitest'
 import { get, ok } from '#test/support/app.ts'
-import { valueOf } from '#test/support/http-message.ts'
+import { fieldValue } from '#test/support/http-message.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
 import { setStage } from '#test/support/stage.ts'
 
@@ -57,7 +57,7 @@ for (const [name, octets, status] of refused) {
       for (let at = 0; at < octets.length; at += segment) client.send(octets.slice(at, at + segment))
       client.send(get('a.example', '/smuggled'))
       const response = await client.response()
-      expect([response.status, valueOf(response, 'connection'), valueOf(response, 'content-type')]).toEqual([
+      expect([response.status, fieldValue(response, 'connection'), fieldValue(response, 'content-type')]).toEqual([
         status,
         'close',
         'text/html',

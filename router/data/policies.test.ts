@@ -4,8 +4,9 @@ import { expect, test } from 'vitest'
 import type { Policy, Route, RouteId } from '#router/model/route.ts'
 import { get, ok } from '#test/support/app.ts'
 import { routeTo, upstreamAt } from '#test/support/data-thread.ts'
-import { valueOf, valuesOf } from '#test/support/http-message.ts'
+import { fieldValue, fieldValues } from '#test/support/http-message.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
+import { RefusingPorts } from '#test/support/refusing-ports.ts'
 import { setStage } from '#test/support/stage.ts'
 
 failOnLeaks()
@@ -26,12 +27,12 @@ for (const method of ['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS']) {
       client.send(`${method} ${target} HTTP/1.1\r\nHost: down.example\r\nContent-Length: 0\r\n\r\n`)
       const response = await client.response(method)
       expect(response.status).toBe(503)
-      expect(valueOf(response, 'content-type')).toBe('text/html')
-      expect(valueOf(response, 'content-length')).toBe('48')
+      expect(fieldValue(response, 'content-type')).toBe('text/html')
+      expect(fieldValue(response, 'content-length')).toBe('48')
       expect(response.body.toString()).toBe(
         method === 'HEAD' ? '' : '<!DOCTYPE html>\n<title>Site Maintenance</title>\n',
       )
-      expect(valuesOf(response, 'x-request-id')).toEqual([])
+      expect(fieldValues(response, 'x-request-id')).toEqual([])
     }
     expect((await stage.thread.logged(2))[0]).toMatch(
       / - test\/none - .* - 503 - .*"down\.example" - - - down\.example - - - /,
@@ -48,7 +49,7 @@ test('no endpoint: 503, before the redirect', async () => {
   for (const host of ['b.example', 'c.example']) {
     client.send(get(host))
     const response = await client.response()
-    expect([response.status, valueOf(response, 'location')]).toEqual([503, undefined])
+    expect([response.status, fieldValue(response, 'location')]).toEqual([503, undefined])
   }
   stage.thread.apply({ upstreams: { upserts: [upstreamAt('none', stage.app.port)], deletes: [] } })
   client.send(get('b.example'))
@@ -70,16 +71,16 @@ const redirects: [forwardedProto: string | null, location: string | null, seen: 
 for (const [proto, location, seen] of redirects) {
   test(`X-Forwarded-Proto ${proto ?? 'absent'}: ${location === null ? 'proxied' : location.slice(0, 5)}, and ${seen} for the app (section 8)`, async () => {
     await using stage = await setStage({ routes: [routeTo('b.example', 'a', {}, [enforce])] })
-    stage.app.serve(request => ok(valueOf(request, 'x-forwarded-proto') ?? ''))
+    stage.app.serve(request => ok(fieldValue(request, 'x-forwarded-proto') ?? ''))
     const client = await stage.connect()
     const fields = proto === null ? [] : [`X-Forwarded-Proto: ${proto}`]
     for (const method of ['GET', 'POST']) {
       client.send(get('B.Example:8080', '/p%2F//../q?x=1&y', ...fields, 'Content-Length: 0').replace('GET', method))
       const response = await client.response()
       expect(response.status).toBe(location === null ? 200 : 301)
-      expect(valueOf(response, 'location')).toBe(location ?? undefined)
+      expect(fieldValue(response, 'location')).toBe(location ?? undefined)
       if (location === null) expect(response.body.toString()).toBe(seen)
-      else expect(valueOf(response, 'content-type')).toBe('text/html')
+      else expect(fieldValue(response, 'content-type')).toBe('text/html')
     }
     client.send(get('a.example', '/', ...fields))
     expect((await client.response()).body.toString()).toBe(seen)
@@ -95,7 +96,7 @@ test('a redirect of an absolute target leads to its path', async () => {
     ['http://b.example:80/x', 'https://b.example/x'],
   ] as const) {
     client.send(get('b.example', target))
-    expect(valueOf(await client.response(), 'location')).toBe(location)
+    expect(fieldValue(await client.response(), 'location')).toBe(location)
   }
 })
 
@@ -106,7 +107,7 @@ test('request ids are on answers of an app host that the router gives itself, an
     settings: { requestIds: true },
   })
   stage.app.serve(request =>
-    ok(`${valueOf(request, 'x-request-id')} ${valueOf(request, 'x-correlation-id')}`, 'X-Request-Id: of-the-app'),
+    ok(`${fieldValue(request, 'x-request-id')} ${fieldValue(request, 'x-correlation-id')}`, 'X-Request-Id: of-the-app'),
   )
   const client = await stage.connect()
   const seen = new Set<string>()
@@ -125,22 +126,23 @@ test('request ids are on answers of an app host that the router gives itself, an
         ),
       )
       const response = await client.response()
-      const id = valueOf(response, 'x-request-id') ?? ''
+      const id = fieldValue(response, 'x-request-id') ?? ''
       expect(response.status).toBe(status)
       expect(id).toMatch(/^[0-9a-f]{32}$/)
-      expect(valueOf(response, 'x-correlation-id')).toBe(correlation === undefined ? id : `mine,${id}`)
+      expect(fieldValue(response, 'x-correlation-id')).toBe(correlation === undefined ? id : `mine,${id}`)
       if (status === 200)
         expect(response.body.toString()).toBe(`${id} ${correlation === undefined ? id : `mine,${id}`}`)
       seen.add(id)
     }
   }
   expect(seen.size).toBe(6)
-  await stage.app.close()
+  await using dead = await RefusingPorts.reserve(1)
+  stage.thread.apply({ upstreams: { upserts: [upstreamAt('a', ...dead.all)], deletes: [] } })
   client.send(get('a.example'))
   const failed = await client.response()
-  expect([failed.status, valueOf(failed, 'x-request-id')?.length]).toEqual([502, 32])
+  expect([failed.status, fieldValue(failed, 'x-request-id')?.length]).toEqual([502, 32])
   client.send(get('nobody.example'))
-  expect(valueOf(await client.response(), 'x-request-id')).toBe(undefined)
+  expect(fieldValue(await client.response(), 'x-request-id')).toBe(undefined)
 })
 
 test('the default virtual host: /healthz is 200 and not logged, all else is 404 (section 9)', async () => {
@@ -168,7 +170,8 @@ test('the default virtual host: /healthz is 200 and not logged, all else is 404 
       client.send(get(host, target))
       const response = await client.response()
       expect([host, target, response.status]).toEqual([host, target, status])
-      if (status === 200) expect([response.body.length, valueOf(response, 'content-type')]).toEqual([0, 'text/plain'])
+      if (status === 200)
+        expect([response.body.length, fieldValue(response, 'content-type')]).toEqual([0, 'text/plain'])
     }
   }
   client.send('GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n')

@@ -3,7 +3,7 @@
 
 import { expect, test } from 'vitest'
 import { get, ok } from '#test/support/app.ts'
-import { valueOf } from '#test/support/http-message.ts'
+import { fieldValue } from '#test/support/http-message.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
 import { setStage } from '#test/support/stage.ts'
 
@@ -21,7 +21,7 @@ test('a head that does not come to its end within a minute: 408', async () => {
   expect(client.queue.length).toBe(0)
   await stage.thread.elapse(6_000)
   const response = await client.response()
-  expect([response.status, valueOf(response, 'connection')]).toEqual([408, 'close'])
+  expect([response.status, fieldValue(response, 'connection')]).toEqual([408, 'close'])
   expect(await client.ended()).toBe('end')
   expect((await stage.thread.logged(1))[0]).toContain(' - 408 - ')
 })
@@ -51,7 +51,7 @@ test('a body in which nothing comes for a minute: 408, and the app is let go', a
   await app.queue.takeThrough('xxx')
   await stage.thread.elapse(61_000)
   const response = await client.response()
-  expect([response.status, valueOf(response, 'connection')]).toEqual([408, 'close'])
+  expect([response.status, fieldValue(response, 'connection')]).toEqual([408, 'close'])
   await app.ended()
   await stage.thread.opens({ upstream: 0 })
 })
@@ -66,7 +66,7 @@ test('an app that says nothing within the idle time: 504, and the client keeps i
   expect(client.queue.length).toBe(0)
   await stage.thread.elapse(400)
   const response = await client.response()
-  expect([response.status, valueOf(response, 'connection')]).toEqual([504, undefined])
+  expect([response.status, fieldValue(response, 'connection')]).toEqual([504, undefined])
   await app.ended()
   expect(stage.thread.count('upstreamTimeouts')).toBe(1)
   const [line] = await stage.thread.logged(1)

@@ -22,13 +22,13 @@ export interface Message extends Head {
 }
 
 /** Values of all fields with this name, without regard to case. */
-export function valuesOf(head: Pick<Head, 'fields'>, name: string): readonly string[] {
+export function fieldValues(head: Pick<Head, 'fields'>, name: string): readonly string[] {
   return head.fields.filter(field => field.name.toLowerCase() === name.toLowerCase()).map(field => field.value)
 }
 
 /** The value of the one field with this name; undefined: none. More than one is an error. */
-export function valueOf(head: Pick<Head, 'fields'>, name: string): string | undefined {
-  const values = valuesOf(head, name)
+export function fieldValue(head: Pick<Head, 'fields'>, name: string): string | undefined {
+  const values = fieldValues(head, name)
   if (values.length > 1) throw new Error(`${name} comes ${values.length} times`)
   return values[0]
 }
@@ -130,8 +130,8 @@ function parseField(line: string): FieldLine {
 
 /** The body that the fields announce; `untilClose`: what it is without any. */
 export async function readBody(queue: OctetQueue, head: Head, untilClose: boolean): Promise<Message> {
-  const length = valueOf(head, 'content-length')
-  const coding = valueOf(head, 'transfer-encoding')
+  const length = fieldValue(head, 'content-length')
+  const coding = fieldValue(head, 'transfer-encoding')
   if (coding !== undefined && length !== undefined) throw new Error('both Content-Length and Transfer-Encoding')
   if (coding === 'chunked') return { ...head, ...(await readChunked(queue)) }
   if (coding !== undefined) throw new Error(`Transfer-Encoding: ${coding}`)

@@ -316,8 +316,8 @@ export class ClientConnection extends Timed {
     this.#lingering = true
     this.#carry = null
     this.#partial = null
+    this.setDeadline(lingerTimeout)
     this.socket.end()
-    this.setDeadline(this.socket.writableLength === 0 ? lingerTimeout : clientTimeout)
     if (this.socket.readableEnded) this.socket.destroySoon()
     this.#reading = true
     if (!this.#consuming) this.socket.resume()

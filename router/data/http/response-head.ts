@@ -97,6 +97,8 @@ export class ResponseHead {
       const id = fields.id[i]!
       if (id === fieldId.contentLength || id === fieldId.transferEncoding || id === fieldId.connection) {
         if (!framing.read(fields, i, buffer)) return false
+        // A length has no place in an answer without a body (RFC 9110 section 8.6); readable it had to be all the same.
+        if (id === fieldId.contentLength && (this.status < 200 || this.status === 204)) fields.id[i] = fieldId.dropped
       } else if (id === fieldId.keepAlive) this.#keepAlive(buffer, fields.valueStart[i]!, fields.valueEnd[i]!)
     }
     return !(framing.chunked && (framing.contentLength !== -1 || this.minorVersion === 0))
