@@ -9,7 +9,9 @@ const installed = existsSync(stamp) && existsSync('node_modules/.bin/node') && s
 if (!installed) {
   console.error('Installing dependencies (once; again only when package-lock.json changes)...')
   const npm = process.env.npm_execpath
-  const args = ['ci', '--no-fund', '--no-audit', '--loglevel=error']
+  // Not `npm ci`: it refuses a lockfile that lacks the builds of tools for other platforms, and not every registry serves
+  // all of them. What the lockfile pins is installed as pinned, and the file itself is left as it is.
+  const args = ['install', '--no-save', '--no-fund', '--no-audit', '--loglevel=error']
   if (npm) execFileSync(process.execPath, [npm, ...args], { stdio: 'inherit' })
   else execFileSync('npm', args, { stdio: 'inherit' })
 }

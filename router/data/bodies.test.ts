@@ -2,9 +2,10 @@
 // what becomes of one that does not end as it should.
 
 import { expect, test } from 'vitest'
-import { get, ok } from '#test/support/app.ts'
+import { App, get, ok } from '#test/support/app.ts'
+import { routeTo, upstreamAt } from '#test/support/data-thread.ts'
 import { fieldValue, type Message } from '#test/support/http-message.ts'
-import { digestOf, mebibyte, receiveLarge, sendLarge } from '#test/support/large-body.ts'
+import { digestOf, mebibyte, pieces, receiveLarge, sendLarge } from '#test/support/large-body.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
 import type { Peer } from '#test/support/peer.ts'
 import { setStage } from '#test/support/stage.ts'
@@ -237,6 +238,51 @@ for (const direction of ['up', 'down']) {
     })
   }
 }
+
+test('octets that wait for a slow peer stay as they are, whatever else goes through the thread', async () => {
+  await using stage = await setStage({ routes: [routeTo('b.example', 'b')] })
+  await using other = await App.start()
+  other.serve(request => ok(request.target.repeat(50)))
+  stage.thread.apply({ upstreams: { upserts: [upstreamAt('b', other.port)], deletes: [] } })
+  const length = 24 * mebibyte
+
+  const uploader = await stage.connect()
+  uploader.send(`PUT / HTTP/1.1\r\nHost: a.example\r\nContent-Length: ${length}\r\n\r\n`)
+  const store = await stage.app.connection()
+  await store.head()
+  const downloader = await stage.connect()
+  downloader.send(get('a.example'))
+  const source = await stage.app.connection()
+  await source.head()
+  source.send(`HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\n`)
+  await downloader.head()
+  for (const peer of [store, downloader]) peer.socket.pause()
+  let steps = 0
+  // In pieces that are smaller than any limit of a stream: several wait at a time.
+  const trickle = async (peer: Peer): Promise<void> => {
+    for (const piece of pieces(length, 5_000)) {
+      await peer.send(piece)
+      steps++
+    }
+  }
+  const sending = Promise.all([trickle(uploader), trickle(source)])
+  const client = await stage.connect()
+  const ask = async (): Promise<void> => {
+    for (let i = 0; i < 50; i++) {
+      client.send(get('b.example', `/${i}`))
+      expect((await client.response()).body.toString()).toBe(`/${i}`.repeat(50))
+    }
+  }
+  await stage.thread.stalled(() => steps)
+  await ask()
+  for (const peer of [store, downloader]) peer.socket.resume()
+  const receiving = Promise.all([receiveLarge(store, length), receiveLarge(downloader, length)])
+  await ask()
+  for (const received of await receiving) expect(received.digest).toBe(digestOf(length))
+  await sending
+  store.send(ok('stored'))
+  expect((await uploader.response()).body.toString()).toBe('stored')
+})
 
 // ------------------------------------------------------------------------------------------------ bodies cut short
 

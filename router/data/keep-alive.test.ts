@@ -190,7 +190,7 @@ for (const size of [1, 2, 3, 7, 50, all.length]) {
   })
 }
 
-for (const size of [1, 5, 40]) {
+for (const size of [1, 5, 40, 70, 75]) {
   test(`answers that come in segments of ${size} octets arrive whole`, async () => {
     await using stage = await setStage()
     const client = await stage.connect()

@@ -9,8 +9,14 @@ export const mebibyte = 1024 * 1024
 /** Does not repeat at any power of two, so that a piece in the wrong place is noticed. */
 const pattern = Buffer.from(Uint8Array.from({ length: 251 * 257 }, (_, i) => (i * 7 + Math.floor(i / 251)) & 255))
 
-function* pieces(size: number): Generator<Buffer> {
-  for (let at = 0; at < size; at += pattern.length) yield pattern.subarray(0, Math.min(pattern.length, size - at))
+/** The octets of a large body, in pieces of `length`, cut from the pattern; the last may be shorter. */
+export function* pieces(size: number, length = pattern.length): Generator<Buffer> {
+  for (let at = 0; at < size; ) {
+    const from = at % pattern.length
+    const piece = pattern.subarray(from, Math.min(from + length, pattern.length, from + size - at))
+    yield piece
+    at += piece.length
+  }
 }
 
 /** What `receiveLarge` finds when all octets have come, in order. */
