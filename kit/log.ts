@@ -1,7 +1,9 @@
-// The process's own log: one JSON object a line on stderr, written before the call returns, so that a line about a
-// crash is never lost with the crash. The access log is another thing and goes to stdout from the data threads.
+// The process's own log: one JSON object a line on stderr. A line is written before the call returns as long as the
+// reader keeps up, so that a line about a crash is not lost with the crash; a reader that does not read, or a disk that
+// is full, costs lines and nothing else. The access log is another thing and goes to stdout from the data threads.
 
 import pino from 'pino'
+import { LineWriter } from './line-writer.ts'
 
 export type Logger = pino.Logger
 export type Level = 'debug' | 'info' | 'warn' | 'error' | 'fatal'
@@ -44,6 +46,21 @@ export function createLogger(options: LogOptions = {}): Logger {
       formatters: { level: label => ({ level: label }) },
       redact: { paths: secretPaths, censor: '[redacted]' },
     },
-    options.destination ?? pino.destination({ fd: 2, sync: true }),
+    options.destination ?? { write: line => onStderr().write(Buffer.from(line)) },
   )
+}
+
+/** Lines for stderr that may wait for their reader, bytes. */
+const maxWaiting = 1024 * 1024
+let stderr: LineWriter | null = null
+
+// One for all loggers, and never disposed of: without its listener an error of stderr would end the process.
+function onStderr(): LineWriter {
+  stderr ??= new LineWriter(process.stderr, { maxWaiting, onError: () => {} })
+  return stderr
+}
+
+/** Waits until stderr has taken what was logged, for half a second at most; to be awaited before `process.exit`. */
+export async function flushLog(): Promise<void> {
+  await stderr?.flush(500)
 }

@@ -156,6 +156,39 @@ test('what is still open after the drain time is cut', async () => {
   expect(await router.exited).toBe(0)
 })
 
+test('a log that nobody reads keeps nobody from being served, nor the end from coming', async () => {
+  // Several times what a pipe holds.
+  const names = Array.from({ length: 3000 }, (_, index) => `web-${index}`)
+  const services = names.map(name => ({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: {
+      name,
+      labels: { 'router.deis.io/routable': 'true' },
+      annotations: { 'router.deis.io/domains': name, 'router.deis.io/connectTimeout': 'x'.repeat(200) },
+    },
+    spec: { ports: [{ name: 'http', port: 80 }] },
+  }))
+  await writeFile(join(directory, 'many.yaml'), services.map(service => JSON.stringify(service)).join('\n---\n'))
+  const child = spawn(process.execPath, [main, '--manifests', directory, '--workers', '1', ...anyPorts], {
+    env: {},
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  cleanups.push(() => child.kill('SIGKILL'))
+  const exited = once(child, 'exit')
+  let log = ''
+  for await (const chunk of child.stderr.iterator({ destroyOnReturn: false })) {
+    log += chunk
+    if (log.includes('"message":"listening"')) break
+  }
+  const line = log.split('\n').find(line => line.includes('"listening"'))!
+  const { admin } = JSON.parse(line) as { admin: number }
+  expect((await ask(admin, '/healthz')).status).toBe(200)
+  child.kill('SIGTERM')
+  expect(await exited).toEqual([0, null])
+  child.stderr.destroy()
+})
+
 test('--version and --help', async () => {
   const version = run(['--version'])
   expect([await version.exited, await version.stdout]).toEqual([0, expect.stringMatching(/^\d+\.\d+\.\d+\n$/)])

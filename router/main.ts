@@ -1,7 +1,7 @@
 // The router as a process; wiring only. Exit codes: 0 after an orderly end, 64 and 69 as in kit/exit.ts.
 
 import { exitCode, explainExit } from '#kit/exit.ts'
-import { createLogger } from '#kit/log.ts'
+import { createLogger, flushLog } from '#kit/log.ts'
 import { onShutdown } from '#kit/shutdown.ts'
 import { version } from '#kit/version.ts'
 import { parseConfig } from './config.ts'
@@ -18,7 +18,8 @@ try {
   if (command.kind === 'print') process.stdout.write(command.text)
   else {
     const router = await startRouter(command.config, { log: createLogger(), onFatal: leave })
-    onShutdown(() => void router.stop().then(() => process.exit(exitCode.ok), leave))
+    const end = (): void => process.exit(exitCode.ok)
+    onShutdown(() => void router.stop().then(flushLog).then(end, leave))
   }
 } catch (error) {
   leave(error)

@@ -136,6 +136,7 @@ test('with the cluster away a start serves the snapshot, until the cluster is ba
     status: 200,
     body: expect.stringMatching(/^ok\nserving the snapshot of /),
   })
+  expect((await ask(adminPort, '/metrics')).body).toContain('deis_router_snapshot_served 1\n')
   expect((await ask(httpPort, '/', 'web.example.com')).status).toBe(503)
   expect(JSON.parse((await ask(adminPort, '/config')).body)).toMatchObject({
     synced: false,
@@ -171,6 +172,10 @@ test('the snapshot gives way when the source is heard late', async () => {
   await until(async () => (await ask(adminPort, '/healthz')).body === 'ok\n')
   await until(async () => (await ask(httpPort, '/', 'web.example.com')).status === 404)
   expect(second.messages).toContain('the snapshot is no longer served')
+})
+
+test('a snapshot that could never be written is refused', async () => {
+  await expect(start({ snapshot: directory })).rejects.toMatchObject({ exitCode: 64 })
 })
 
 test('a snapshot that is spoilt is a warning, and the router waits for its source', async () => {

@@ -5,9 +5,9 @@ import { availableParallelism } from 'node:os'
 import type { Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { StartupError } from '#kit/exit.ts'
+import { LineWriter } from '#kit/line-writer.ts'
 import type { Logger } from '#kit/log.ts'
 import type { RouterConfig } from './config.ts'
-import { AccessLogWriter } from './control/access-log-writer.ts'
 import { AdminServer, type Health } from './control/admin.ts'
 import { problemsPage, routesPage } from './control/admin-pages.ts'
 import { Control } from './control/control.ts'
@@ -17,12 +17,14 @@ import { ManifestSource } from './control/manifest-source.ts'
 import { Metrics } from './control/metrics.ts'
 import { Published } from './control/published.ts'
 import { createSelfSigned } from './control/self-signed.ts'
-import { readSnapshot, SnapshotKeeper } from './control/snapshot.ts'
+import { checkSnapshotFile, readSnapshot, SnapshotKeeper } from './control/snapshot.ts'
 import type { Source } from './control/source.ts'
 import { World } from './control/world.ts'
 import type { Patch } from './model/patch.ts'
 
 const maxThreads = 256
+/** Bytes of the access log that may wait for their reader. */
+const maxAccessLogWaiting = 8 * 1024 * 1024
 
 export interface RouterOptions {
   readonly log: Logger
@@ -68,7 +70,7 @@ class RunningRouter implements Router {
   readonly #options: RouterOptions
   readonly #log: Logger
   readonly #published = new Published(createSelfSigned(Date.now()))
-  readonly #accessLog: AccessLogWriter
+  readonly #accessLog: LineWriter
   readonly #plane: DataPlane
   readonly #metrics: Metrics
   readonly #stack = new AsyncDisposableStack()
@@ -89,8 +91,9 @@ class RunningRouter implements Router {
     this.#config = config
     this.#options = options
     this.#log = options.log.child({})
-    this.#accessLog = new AccessLogWriter(options.accessLog ?? process.stdout, error => {
-      this.#log.warn({ reason: error.message }, 'nobody reads the access log any more')
+    this.#accessLog = new LineWriter(options.accessLog ?? process.stdout, {
+      maxWaiting: maxAccessLogWaiting,
+      onError: error => this.#log.warn({ reason: error.message }, 'nobody reads the access log any more'),
     })
     this.#plane = new DataPlane({
       address: config.address,
@@ -108,6 +111,8 @@ class RunningRouter implements Router {
       accessLogDropped: () => this.#accessLog.dropped,
       problems: () => this.#control?.problems() ?? [],
       watches: () => this.#control?.watches() ?? [],
+      servedSnapshot: () => this.#servedSnapshot,
+      snapshotSaved: () => this.#keeper?.savedAt ?? this.#servedSnapshot,
       now: Date.now,
     })
   }
@@ -119,6 +124,7 @@ class RunningRouter implements Router {
   async start(): Promise<void> {
     const { address, adminPort, snapshot, namespace } = this.#config
     this.#stack.use(this.#accessLog)
+    if (snapshot !== null) await checkSnapshotFile(snapshot)
     const source = this.#stack.use(await openSource(this.#config))
     await this.#plane.probe()
     const port = { flag: '--admin-port', address, number: adminPort }

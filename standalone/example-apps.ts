@@ -21,7 +21,10 @@ export class ExampleApp implements AsyncDisposable {
   static async start(name: string): Promise<ExampleApp> {
     const child = spawn(process.execPath, [program], {
       env: { ...process.env, NAME: name, PORT: '0' },
-      stdio: ['ignore', 'pipe', 'inherit'],
+      // A channel, so that it ends with us whatever ends us; a process group of its own, so that Ctrl-C does not reach it
+      // before the router has let go of it.
+      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+      detached: true,
     })
     for await (const line of createInterface({ input: child.stdout! })) {
       const port = /^listening on ([0-9]+)$/.exec(line)?.[1]

@@ -7,6 +7,7 @@ import { onShutdown } from '#kit/shutdown.ts'
 import { version } from '#kit/version.ts'
 import { parseConfig } from '#router/config.ts'
 import { startRouter } from '#router/router.ts'
+import { claimData } from './claim.ts'
 import { ExampleApp } from './example-apps.ts'
 import { prepareManifests, writeEndpoints } from './manifests.ts'
 
@@ -34,8 +35,15 @@ function takeData(args: readonly string[]): { data: string; rest: readonly strin
   if (at < 0) return { data: 'data', rest: args }
   const joined = args[at]!.startsWith('--data=')
   const data = joined ? args[at]!.slice('--data='.length) : args[at + 1]
-  if (data === undefined || data === '') throw new StartupError(exitCode.usage, '--data needs a directory')
+  if (data === undefined || data === '' || data.startsWith('-'))
+    throw new StartupError(exitCode.usage, '--data needs a directory')
   return { data, rest: args.toSpliced(at, joined ? 1 : 2) }
+}
+
+/** What the file system refused, as one line for the person who chose the directory. */
+function unusable(error: unknown, data: string): unknown {
+  if (error instanceof StartupError || !(error instanceof Error)) return error
+  return new StartupError(exitCode.usage, `--data ${data} cannot be used: ${error.message}`)
 }
 
 async function start(args: readonly string[]): Promise<void> {
@@ -47,14 +55,23 @@ async function start(args: readonly string[]): Promise<void> {
     process.stdout.write(command.text)
     return
   }
-  prepareManifests(manifests)
   await using stack = new AsyncDisposableStack()
+  try {
+    stack.use(claimData(resolve(data)))
+    prepareManifests(manifests)
+  } catch (error) {
+    throw unusable(error, data)
+  }
   const apps = await Promise.all(['hello-1', 'hello-2'].map(name => ExampleApp.start(name)))
   for (const app of apps) stack.use(app)
-  writeEndpoints(
-    manifests,
-    apps.map(app => app.port),
-  )
+  try {
+    writeEndpoints(
+      manifests,
+      apps.map(app => app.port),
+    )
+  } catch (error) {
+    throw unusable(error, data)
+  }
   const running = await startRouter(command.config, { log: createLogger({ level: 'warn' }), onFatal: leave, grace: 0 })
   const stopped = Promise.withResolvers<void>()
   onShutdown(() => void running.stop().then(stopped.resolve, stopped.reject))

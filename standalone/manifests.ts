@@ -1,18 +1,20 @@
 // The directory of manifests that the embedded router reads: examples to begin with, then yours to edit.
 
-import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
 import { selfSign } from '#kit/self-signed.ts'
 
 const examples = fileURLToPath(new URL('../examples/manifests', import.meta.url))
 
-/** Copies the examples on the first start; later starts find what you made of them. */
+/** Copies the examples on the first start, all or nothing; later starts find what you made of them. */
 export function prepareManifests(directory: string): void {
   if (existsSync(directory)) return
-  mkdirSync(directory, { recursive: true })
-  cpSync(examples, directory, { recursive: true })
+  const parent = dirname(directory)
+  mkdirSync(parent, { recursive: true })
+  const draft = mkdtempSync(join(parent, '.manifests-'))
+  cpSync(examples, draft, { recursive: true })
   const { chain, key } = selfSign(['hello.localhost'], 365, Date.now())
   const secret = {
     apiVersion: 'v1',
@@ -21,7 +23,8 @@ export function prepareManifests(directory: string): void {
     metadata: { name: 'hello-cert', namespace: 'default' },
     stringData: { 'tls.crt': chain, 'tls.key': key },
   }
-  writeFileSync(join(directory, 'hello-cert.yaml'), stringify(secret), { mode: 0o600 })
+  writeFileSync(join(draft, 'hello-cert.yaml'), stringify(secret), { mode: 0o600 })
+  renameSync(draft, directory)
 }
 
 /** Says where the example app listens now, as Kubernetes does for its Services. Rewritten at every start. */

@@ -26,3 +26,5 @@ process.on('SIGTERM', () => {
   server.close(() => process.exit(0))
   server.closeIdleConnections()
 })
+// Whoever started us with a channel to talk is gone: nobody will ask us any more.
+process.on('disconnect', () => process.exit(0))

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, request as httpRequest, type IncomingMessage } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, expect, test } from 'vitest'
 import { createLogger } from '#kit/log.ts'
@@ -15,7 +15,7 @@ afterEach(async () => {
   server = null
 })
 
-async function start(pages: Partial<AdminPages> = {}): Promise<number> {
+async function start(pages: Partial<AdminPages> = {}, idleTimeout?: number): Promise<number> {
   const published = new Published(certificateOf('self-signed'))
   published.publish(
     patchOf({
@@ -37,6 +37,7 @@ async function start(pages: Partial<AdminPages> = {}): Promise<number> {
       ...pages,
     },
     createLogger({ level: 'fatal' }),
+    idleTimeout,
   )
   return server.port
 }
@@ -151,13 +152,41 @@ test('what is no HTTP is refused and costs nothing', async () => {
 
 test('disposing ends idle connections too', async () => {
   const port = await start()
-  const socket = connect(port, '127.0.0.1')
-  socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
-  await once(socket, 'data')
+  const socket = connect(port, '127.0.0.1').on('error', () => {})
+  await once(socket, 'connect')
   const closed = once(socket.resume(), 'close')
   await server![Symbol.asyncDispose]()
   await closed
   server = null
+})
+
+test('every answer ends its connection', async () => {
+  const port = await start()
+  for (const path of ['/healthz', '/nowhere']) {
+    const socket = connect(port, '127.0.0.1')
+    socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: keep-alive\r\n\r\n`)
+    expect(await text(socket)).toMatch(/^connection: close\r$/im)
+  }
+})
+
+test('a connection that sends nothing is closed', async () => {
+  const socket = connect(await start({}, 50), '127.0.0.1').on('error', () => {})
+  await once(socket.resume(), 'close')
+})
+
+test('connections that are held keep nobody out: the oldest gives way', async () => {
+  const port = await start()
+  const held: Socket[] = []
+  for (let i = 0; i < 256; i++) {
+    const socket = connect(port, '127.0.0.1').on('error', () => {})
+    await once(socket, 'connect')
+    held.push(socket.resume())
+  }
+  const closed = once(held[0]!, 'close')
+  expect((await ask(port, '/healthz')).status).toBe(200)
+  await closed
+  expect(held.filter(socket => socket.destroyed)).toHaveLength(1)
+  for (const socket of held) socket.destroy()
 })
 
 test('a port that is taken', async () => {

@@ -3,7 +3,7 @@
 
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Logger } from '#kit/log.ts'
 import { listenError, type Port } from './port.ts'
 
@@ -39,14 +39,26 @@ const index = `deis-router
 /config    version, watches and data threads, as JSON
 `
 
+/** Scrapers and probes need a handful; whoever opens thousands shall not take control's memory. */
+const maxConnections = 256
+/** A connection on which nothing moves for so long is closed, milliseconds. */
+const standardIdleTimeout = 10_000
+
 export class AdminServer implements AsyncDisposable {
   readonly #server: Server
 
   /** Rejects with StartupError 69 when the port cannot be had. */
-  static async listen(port: Port, pages: AdminPages, log: Logger): Promise<AdminServer> {
+  static async listen(
+    port: Port,
+    pages: AdminPages,
+    log: Logger,
+    idleTimeout = standardIdleTimeout,
+  ): Promise<AdminServer> {
+    const asking = new Set<Socket>()
     const server = createServer(
-      { headersTimeout: 5000, requestTimeout: 10_000, keepAliveTimeout: 60_000 },
+      { headersTimeout: 5000, requestTimeout: 10_000, connectionsCheckingInterval: 1000 },
       (request, response) => {
+        asking.add(request.socket)
         answer(request, pages, log).then(
           page => send(request, response, page),
           (error: unknown) => {
@@ -56,8 +68,17 @@ export class AdminServer implements AsyncDisposable {
         )
       },
     )
-    // Scrapers and probes need a handful; whoever opens thousands shall not take control's memory.
-    server.maxConnections = 256
+    server.timeout = idleTimeout
+    const open = new Set<Socket>()
+    server.on('connection', (socket: Socket) => {
+      // The oldest one without a request gives way: whoever holds connections shall not keep a probe out.
+      if (open.size >= maxConnections) (open.values().find(other => !asking.has(other)) ?? socket).destroy()
+      open.add(socket)
+      socket.once('close', () => {
+        open.delete(socket)
+        asking.delete(socket)
+      })
+    })
     try {
       server.listen({ host: port.address, port: port.number, exclusive: true })
       await once(server, 'listening')
@@ -124,6 +145,7 @@ function send(request: IncomingMessage, response: ServerResponse, { status, cont
     'content-type': contentType,
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
+    connection: 'close',
     'x-content-type-options': 'nosniff',
     ...(allow !== undefined && { allow }),
   })

@@ -2,7 +2,7 @@
 // key only (contract section 3); a key that somebody set and that does nothing here says so.
 
 import type { ObjectRef, Problem } from '../model/problem.ts'
-import type { Parser } from './annotation.ts'
+import { type Parser, quote } from './annotation.ts'
 
 /** Why a valid value changes nothing; null: it is in force. */
 export type Effect = Pick<Problem, 'severity' | 'message'> & {
@@ -72,13 +72,6 @@ export type Annotations = Readonly<Record<string, string>>
 export interface Reading<R extends Rows> {
   readonly values: Values<R>
   readonly problems: readonly Problem[]
-}
-
-const longestShown = 80
-
-/** A value as messages show it: quoted, escaped, cut to 80 characters. */
-export function quote(value: string): string {
-  return JSON.stringify(value.length > longestShown ? `${value.slice(0, longestShown)}…` : value)
 }
 
 /** The text of one annotation, or null when it is not set. */

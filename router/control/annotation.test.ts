@@ -161,6 +161,19 @@ test('a reason says what would have been right', () => {
   })
 })
 
+const strangers: [parser: Parser<unknown>, raw: string, named: string][] = [
+  [domainList, `${'good.example,'.repeat(50)}bad_domain`, '"bad_domain"'],
+  [cidrList, '10.0.0.0/8, 10.0.0.0/33', '"10.0.0.0/33"'],
+  [certificateMap, 'a.example:a,b.example', '"b.example"'],
+  [pathList, `/a,${'b'.repeat(100)}`, `"${'b'.repeat(80)}…"`],
+  [set, 'any never', '"never"'],
+  [words(/^[a-z]+\/[a-z]+$/, 'types'), 'text/css text', '"text"'],
+]
+for (const [parser, raw, named] of strangers)
+  test(`a list that is spoilt by ${named} says so`, () => {
+    expect(parser(raw)).toMatchObject({ kind: 'bad', reason: expect.stringContaining(`: ${named} is none`) })
+  })
+
 test('a list of nothing but blanks is read in linear time', () => {
   // Quadratic work on these would outlast the time limit of the test.
   expect(read(cidrList, `1.2.3.4${' '.repeat(2_000_000)}x`)).toBe(bad)

@@ -9,12 +9,24 @@ type Parsed<T> = { readonly kind: 'value'; readonly value: T } | { readonly kind
 
 export type Parser<T> = (raw: string) => Parsed<T>
 
+const longestShown = 80
+
+/** A value as messages show it: quoted, escaped, cut to 80 characters. */
+export function quote(value: string): string {
+  return JSON.stringify(value.length > longestShown ? `${value.slice(0, longestShown)}…` : value)
+}
+
 function value<T>(value: T): Parsed<T> {
   return { kind: 'value', value }
 }
 
 function bad(reason: string): Parsed<never> {
   return { kind: 'bad', reason }
+}
+
+/** Names the element that spoilt a list of several: what is shown of a long list may not hold it. */
+function badList(raw: string, element: string, list: string): Parsed<never> {
+  return bad(element === raw ? `is no ${list}` : `is no ${list}: ${quote(element)} is none`)
 }
 
 /** `true` or `false` in any letter case. */
@@ -105,7 +117,7 @@ export function words(pattern: RegExp, what: string): Parser<readonly string[]> 
     const found = raw.split(/[\t\n\f\r ]/).filter(word => word !== '')
     if (found.length === 0) return bad('is empty')
     const stranger = found.find(word => !pattern.test(word))
-    if (stranger !== undefined) return bad(`is no blank-separated list of ${what}`)
+    if (stranger !== undefined) return badList(raw, stranger, `blank-separated list of ${what}`)
     return value([...new Set(found)])
   }
 }
@@ -115,8 +127,10 @@ export function setOf(...members: readonly string[]): Parser<readonly string[]> 
   const inner = words(/^/, '')
   return raw => {
     const parsed = inner(raw)
-    if (parsed.kind === 'bad' || parsed.value.every(word => members.includes(word))) return parsed
-    return bad(`is no blank-separated list of ${members.join(', ')}`)
+    if (parsed.kind === 'bad') return parsed
+    const stranger = parsed.value.find(word => !members.includes(word))
+    if (stranger === undefined) return parsed
+    return badList(raw, stranger, `blank-separated list of ${members.join(', ')}`)
   }
 }
 
@@ -151,7 +165,7 @@ function commaList<T>(parseElement: (element: string) => T | null, what: string)
     const values: T[] = []
     for (const element of found) {
       const parsed = parseElement(element)
-      if (parsed === null) return bad(`is no comma-separated list of ${what}`)
+      if (parsed === null) return badList(raw, element, `comma-separated list of ${what}`)
       values.push(parsed)
     }
     return value(values)

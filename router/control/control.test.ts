@@ -42,8 +42,10 @@ class HandSource implements Source {
     return collection
   }
 
+  watchStates: readonly WatchState[] = []
+
   states(): readonly WatchState[] {
-    return []
+    return this.watchStates
   }
 
   problems(): readonly Problem[] {
@@ -63,7 +65,7 @@ const platform = 'deis/deis-router-platform-cert'
 const controls: Control[] = []
 afterEach(() => Promise.all(controls.splice(0).map(control => control.stop())))
 
-function bench(prepare: (source: HandSource) => void = () => {}) {
+function bench(prepare: (source: HandSource) => void = () => {}, refuse: (patch: Patch) => void = () => {}) {
   const source = new HandSource()
   prepare(source)
   const patches: Patch[] = []
@@ -73,6 +75,7 @@ function bench(prepare: (source: HandSource) => void = () => {}) {
     source,
     world: new World({ namespace: 'deis', now: Date.now }),
     publish: patch => {
+      refuse(patch)
       patches.push(patch)
       wake()
     },
@@ -267,6 +270,33 @@ test('a watch that fails begins again', async () => {
   source.fill(service('web'))
   expect((await published(1)).routes.upserts).toHaveLength(1)
   expect(logged.filter(({ message }) => message === 'a watch failed and begins again')).toHaveLength(1)
+})
+
+for (const turn of [1, 2])
+  test(`when publication ${turn} fails, the whole world is published the next time`, async () => {
+    let calls = 0
+    const { source, published, logged } = bench(undefined, () => {
+      if (++calls === turn) throw new Error('a fault')
+    })
+    source.fill(service('web'))
+    if (turn === 2) {
+      await published(1)
+      source.services.replace([service('web'), service('other')])
+    }
+    const patch = await published(turn)
+    expect(patch.reset).toBe(true)
+    expect(patch.routes.upserts).toHaveLength(turn)
+    expect(logged.filter(({ level }) => level === 'error')).toMatchObject([
+      { message: 'a change could not be put into force' },
+    ])
+  })
+
+test('a watch that cannot connect is logged, before anything was published too', async () => {
+  const { source, logged } = bench()
+  const counts = { events: 0, relists: 0, reconnects: 0 }
+  source.watchStates = [{ resource: 'services', connected: false, synced: false, ...counts, lastError: 'ECONNREFUSED' }]
+  await until(() => logged.length > 0)
+  expect(logged).toMatchObject([{ level: 'warn', watch: 'services', reason: 'ECONNREFUSED' }])
 })
 
 test('stopping ends every watch', async () => {

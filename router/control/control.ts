@@ -19,6 +19,7 @@ import { type DatedProblem, ProblemBook } from './problem-book.ts'
 import { logProblems } from './problem-log.ts'
 import { SecretWatches } from './secret-watches.ts'
 import type { Source } from './source.ts'
+import { WatchLog } from './watch-log.ts'
 import type { World } from './world.ts'
 
 const holdoffRange = { quiet: 2, longest: 25 }
@@ -52,12 +53,15 @@ export class Control {
   readonly #holdoff: Holdoff
   readonly #secrets: SecretWatches
   readonly #sourceProblems: ProblemBook
+  readonly #watchLog: WatchLog
   readonly #heard = new Set<Basic>()
   readonly #running: Promise<void>[] = []
   #look: NodeJS.Timeout | null = null
   #held: { readonly since: number; patch: Patch; readonly release: NodeJS.Timeout } | null = null
   #lastProgress = 0
   #synced = false
+  /** A step failed: what the world has told of is not all in force, and only the whole of it will be right. */
+  #behind = false
 
   constructor(options: ControlOptions) {
     this.#source = options.source
@@ -65,6 +69,7 @@ export class Control {
     this.#publish = options.publish
     this.#log = options.log
     this.#sourceProblems = new ProblemBook(options.now ?? Date.now)
+    this.#watchLog = new WatchLog(options.log)
     this.#holdoff = new Holdoff(() => this.#step(), holdoffRange)
     this.#secrets = new SecretWatches({
       source: this.#source,
@@ -145,12 +150,27 @@ export class Control {
       const patch = this.#world.take()
       this.#secrets.want(this.#world.wantedSecrets())
       if (!this.#synced) this.#tryFirst()
+      else if (this.#behind) this.#catchUp()
       else if (patch !== null) this.#next(patch, since)
       else this.#release(false)
     } catch (error) {
-      // A fault of ours. What is in force serves on, which it would not if it took the process with it.
-      this.#log.error({ err: error }, 'a change could not be put into force')
+      this.#failed(error)
     }
+  }
+
+  /** A fault of ours. What is in force serves on, which it would not if it took the process with it. */
+  #failed(error: unknown): void {
+    if (!this.#behind) this.#log.error({ err: error }, 'a change could not be put into force')
+    this.#behind = true
+  }
+
+  #catchUp(): void {
+    if (this.#held !== null) clearTimeout(this.#held.release)
+    this.#held = null
+    this.#publish(this.#world.whole())
+    this.#behind = false
+    this.#log.info('what could not be put into force is in force now')
+    this.#logProblems()
   }
 
   #tryFirst(): void {
@@ -158,14 +178,15 @@ export class Control {
     const unsettled = this.#secrets.unsettled()
     if (unsettled.length > 0 && performance.now() - this.#lastProgress < secretPatience) return
     if (unsettled.length > 0) this.#log.warn({ secrets: unsettled.slice(0, 20) }, 'going on without these Secrets')
-    this.#synced = true
     this.#publish(this.#world.whole())
+    this.#synced = true
+    this.#behind = false
     this.#logProblems()
   }
 
   #next(patch: Patch, since: number): void {
     if (this.#held !== null) this.#held.patch = compose(this.#held.patch, patch)
-    else this.#held = { since, patch, release: setTimeout(() => this.#release(true), secretHold) }
+    else this.#held = { since, patch, release: setTimeout(() => this.#releaseLate(), secretHold) }
     this.#release(false)
   }
 
@@ -180,11 +201,20 @@ export class Control {
     this.#logProblems()
   }
 
+  #releaseLate(): void {
+    try {
+      this.#release(true)
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
   #scheduleLook(): void {
     this.#look = setTimeout(
       () => {
         this.#secrets.look()
-        if (!this.#synced || this.#held !== null) this.#step()
+        if (!this.#synced || this.#held !== null || this.#behind) this.#step()
+        this.#watchLog.look(this.#source.states(), performance.now())
         this.#logProblems()
         this.#scheduleLook()
       },

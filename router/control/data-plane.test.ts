@@ -5,10 +5,10 @@ import { Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterEach, expect, test } from 'vitest'
 import { StartupError } from '#kit/exit.ts'
+import { LineWriter } from '#kit/line-writer.ts'
 import { createLogger } from '#kit/log.ts'
 import { counter } from '../model/counters.ts'
 import type { Patch } from '../model/patch.ts'
-import { AccessLogWriter } from './access-log-writer.ts'
 import { DataPlane, type DataPlaneOptions } from './data-plane.ts'
 import { Published } from './published.ts'
 import { createSelfSigned } from './self-signed.ts'
@@ -46,7 +46,7 @@ function bench(options: Partial<DataPlaneOptions> = {}, first = patchOf({ reset:
     httpPort: 0,
     httpsPort: 0,
     published,
-    accessLog: new AccessLogWriter(out, () => {}),
+    accessLog: new LineWriter(out, { maxWaiting: 1024 * 1024, onError: () => {} }),
     log,
     onHopeless,
     ...options,

@@ -3,11 +3,11 @@
 import type { Socket } from 'node:net'
 import type { Transferable } from 'node:worker_threads'
 import { exitCode, StartupError } from '#kit/exit.ts'
+import type { LineWriter } from '#kit/line-writer.ts'
 import { type Logger, levelOf } from '#kit/log.ts'
 import type { DataThreadOptions, FromData } from '../model/message.ts'
 import type { Patch } from '../model/patch.ts'
 import { Acceptor } from './acceptor.ts'
-import type { AccessLogWriter } from './access-log-writer.ts'
 import { DataThread, type DataThreadHost, type DataThreadState, type ListenFailure } from './data-thread.ts'
 import { listenError, type Port, probePort } from './port.ts'
 import type { Published } from './published.ts'
@@ -24,7 +24,7 @@ export interface DataPlaneOptions {
   readonly httpsPort: number
   /** What a thread starts from. */
   readonly published: Published
-  readonly accessLog: AccessLogWriter
+  readonly accessLog: LineWriter
   readonly log: Logger
   /** Every thread keeps dying before it serves: nothing here can help. Called once, and only after `start` resolved. */
   readonly onHopeless: (error: StartupError) => void

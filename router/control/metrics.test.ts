@@ -15,6 +15,7 @@ function bench() {
   const published = new Published(certificateOf('self-signed', Date.UTC(2036, 0)))
   const problems: Problem[] = []
   let watches: readonly WatchState[] = []
+  const snapshot: { served: number | null; saved: number | null } = { served: null, saved: null }
   const metrics = new Metrics({
     published,
     counters: () => threads,
@@ -22,11 +23,14 @@ function bench() {
     accessLogDropped: () => 5,
     problems: () => problems,
     watches: () => watches,
+    servedSnapshot: () => snapshot.served,
+    snapshotSaved: () => snapshot.saved,
     now: () => 1_000_000,
   })
   return {
     threads,
     problems,
+    snapshot,
     watch: (...states: WatchState[]) => {
       watches = states
     },
@@ -112,12 +116,26 @@ test('the numbers of the threads, in the text format', async () => {
       "deis_router_upstream_retries_total 130",
       "deis_router_upstream_timeouts_total 132",
       "deis_router_upstream_invalid_responses_total 134",
+      "deis_router_failures_total{code="bad-request"} 164",
+      "deis_router_failures_total{code="uri-too-long"} 0",
+      "deis_router_failures_total{code="header-too-large"} 0",
+      "deis_router_failures_total{code="method-not-allowed"} 0",
+      "deis_router_failures_total{code="version-not-supported"} 0",
+      "deis_router_failures_total{code="request-timeout"} 0",
+      "deis_router_failures_total{code="no-endpoint"} 0",
+      "deis_router_failures_total{code="connect-failed"} 0",
+      "deis_router_failures_total{code="connect-timeout"} 0",
+      "deis_router_failures_total{code="upstream-closed"} 0",
+      "deis_router_failures_total{code="upstream-invalid"} 0",
+      "deis_router_failures_total{code="upstream-timeout"} 0",
       "deis_router_client_aborts_total 146",
       "deis_router_access_log_dropped_total 141",
       "deis_router_data_thread_restarts_total 2",
       "deis_router_config_version 7",
       "deis_router_config_applied_timestamp_seconds 990",
       "deis_router_config_age_seconds 10",
+      "deis_router_snapshot_served 0",
+      "deis_router_snapshot_saved_timestamp_seconds 0",
       "deis_router_routes 121",
       "deis_router_certificates 122",
       "deis_router_certificate_expiry_timestamp_seconds{certificate="self-signed"} 2082758400",
@@ -214,6 +232,26 @@ test('watches of Secrets are one series, and their totals do not fall when one e
   ])
 })
 
+test('a snapshot that is served is as old as its writing', async () => {
+  const { threads, snapshot, lines } = bench()
+  for (const counters of threads) counters[counter.configAppliedAt] = 990_000
+  const figures = /^deis_router_(snapshot_|config_(age|applied))/
+  expect(await lines(figures)).toEqual([
+    'deis_router_config_applied_timestamp_seconds 990',
+    'deis_router_config_age_seconds 10',
+    'deis_router_snapshot_served 0',
+    'deis_router_snapshot_saved_timestamp_seconds 0',
+  ])
+  snapshot.served = 400_000
+  snapshot.saved = 400_000
+  expect(await lines(figures)).toEqual([
+    'deis_router_config_applied_timestamp_seconds 400',
+    'deis_router_config_age_seconds 600',
+    'deis_router_snapshot_served 1',
+    'deis_router_snapshot_saved_timestamp_seconds 400',
+  ])
+})
+
 test('before any thread has started there are zeros', async () => {
   const metrics = new Metrics({
     published: new Published(certificateOf('self-signed')),
@@ -222,6 +260,8 @@ test('before any thread has started there are zeros', async () => {
     accessLogDropped: () => 0,
     problems: () => [],
     watches: () => [],
+    servedSnapshot: () => null,
+    snapshotSaved: () => null,
     now: () => 0,
   })
   const lines = (await metrics.text()).split('\n')
@@ -229,4 +269,8 @@ test('before any thread has started there are zeros', async () => {
   expect(lines).toContain('deis_router_config_age_seconds 0')
   expect(lines).toContain('deis_router_connections_open{listener="http"} 0')
   expect(lines.some(line => line.startsWith('process_cpu_seconds_total '))).toBe(true)
+  expect(lines.filter(line => /^nodejs_eventloop_lag_/.test(line))).toEqual([
+    expect.stringMatching(/^nodejs_eventloop_lag_seconds \d/),
+  ])
+  expect(lines.filter(line => / NaN$|e\+1\d$/.test(line))).toEqual([])
 })

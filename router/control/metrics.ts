@@ -3,7 +3,7 @@
 
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { WatchState } from '#kube/watch.ts'
-import { counter, firstAppSlot, fixedSlot, rowOffset, rowSize } from '../model/counters.ts'
+import { counter, failureCodes, firstAppSlot, fixedSlot, rowOffset, rowSize } from '../model/counters.ts'
 import type { AppSlot } from '../model/patch.ts'
 import type { Problem } from '../model/problem.ts'
 import { appMetrics } from './app-metrics.ts'
@@ -19,6 +19,10 @@ export interface MetricsSources {
   readonly accessLogDropped: () => number
   readonly problems: () => readonly Problem[]
   readonly watches: () => readonly WatchState[]
+  /** When the snapshot that is served was written, milliseconds since the epoch; null: what is served is live. */
+  readonly servedSnapshot: () => number | null
+  /** When the snapshot was last written, in the same way; null: never. */
+  readonly snapshotSaved: () => number | null
   /** Milliseconds since the epoch. */
   readonly now: () => number
 }
@@ -129,6 +133,13 @@ export class Metrics {
       'Answers of endpoints that are not HTTP.',
       counter.upstreamInvalidResponses,
     )
+    byLabel(
+      'failures_total',
+      'counter',
+      'Requests that failed, by cause; answers that an endpoint cut short are among `upstream-closed`.',
+      'code',
+      Object.fromEntries(failureCodes.map((code, index) => [code, counter.failures + index])),
+    )
     total(
       'client_aborts_total',
       'Requests whose client went away before the answer was complete.',
@@ -143,16 +154,29 @@ export class Metrics {
   }
 
   #registerConfiguration(): void {
-    const appliedAt = (): number => this.#extreme(counter.configAppliedAt, Math.max)
+    // A snapshot is as old as its writing, however lately it came into force.
+    const appliedAt = (): number => this.#sources.servedSnapshot() ?? this.#extreme(counter.configAppliedAt, Math.max)
     const one = (name: string, help: string, read: () => number): void =>
       this.#add(name, 'gauge', help, () => [{ labels: {}, value: read() }])
 
     one('config_version', 'Version of the configuration that every data thread has in force.', () =>
       this.#extreme(counter.configVersion, Math.min),
     )
-    one('config_applied_timestamp_seconds', 'When the last change came into force.', () => appliedAt() / 1000)
+    one(
+      'config_applied_timestamp_seconds',
+      'When the last change came into force; of a snapshot, when it was written.',
+      () => appliedAt() / 1000,
+    )
     one('config_age_seconds', 'Time since the last change came into force.', () =>
       appliedAt() === 0 ? 0 : Math.max(0, this.#sources.now() - appliedAt()) / 1000,
+    )
+    one('snapshot_served', 'Whether the snapshot is served because the source is away.', () =>
+      Number(this.#sources.servedSnapshot() !== null),
+    )
+    one(
+      'snapshot_saved_timestamp_seconds',
+      'When the snapshot was last written; 0: not known.',
+      () => (this.#sources.snapshotSaved() ?? 0) / 1000,
     )
     one('routes', 'Routes in force.', () => this.#extreme(counter.routes, Math.max))
     one('certificates', 'Certificates in force.', () => this.#extreme(counter.certificates, Math.max))
@@ -328,6 +352,9 @@ function processRegistry(): Registry {
   if (processMetrics === null) {
     processMetrics = new Registry()
     collectDefaultMetrics({ register: processMetrics })
+    // These are NaN or nonsense until something has been measured, which at the first scrape is never so.
+    for (const figure of ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'])
+      processMetrics.removeSingleMetric(`nodejs_eventloop_lag_${figure}_seconds`)
   }
   return processMetrics
 }

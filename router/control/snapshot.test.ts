@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createLogger } from '#kit/log.ts'
-import { readSnapshot, SnapshotKeeper, writeSnapshot } from './snapshot.ts'
+import { checkSnapshotFile, readSnapshot, SnapshotKeeper, writeSnapshot } from './snapshot.ts'
 import { certificateOf, patchOf, routeOf } from './testdata/patches.ts'
 
 let directory: string
@@ -83,6 +83,27 @@ test('a file that is not there', async () => {
   expect(await readSnapshot(file)).toEqual({ kind: 'absent' })
 })
 
+const unfit: [name: string, make: () => unknown, path: () => string, reason: RegExp][] = [
+  ['in a directory that is not there', () => {}, () => `${file}-nowhere/snapshot`, /nowhere: ENOENT$/],
+  ['in a file', () => writeFile(file, ''), () => `${file}/snapshot`, /is no directory$/],
+  ['that is a directory', () => mkdir(file), () => file, /it is a directory$/],
+]
+// Permissions mean nothing to root.
+if (process.getuid?.() !== 0)
+  unfit.push(['in a locked directory', () => mkdir(file, { mode: 0o500 }), () => `${file}/snapshot`, /: EACCES$/])
+for (const [name, make, path, reason] of unfit)
+  test(`a file ${name} is refused at the start`, async () => {
+    const refused = { exitCode: 64, message: expect.stringMatching(reason) }
+    await make()
+    await expect(checkSnapshotFile(path())).rejects.toMatchObject(refused)
+  })
+
+test('a file that is not there yet can be kept, and so can one that is', async () => {
+  await checkSnapshotFile(file)
+  await writeFile(file, '')
+  await checkSnapshotFile(file)
+})
+
 /** A keeper, and the messages that it logs. */
 function keeper(interval: number) {
   const messages: string[] = []
@@ -99,9 +120,13 @@ function keeper(interval: number) {
 test('changes within the interval are one writing, with the last of them', async () => {
   const { keeper: made, change } = keeper(60_000)
   for (let i = 0; i < 10; i++) change()
+  expect(made.savedAt).toBe(null)
   expect((await readSnapshot(file)).kind).toBe('absent')
   await made[Symbol.asyncDispose]()
-  expect(await readSnapshot(file)).toMatchObject({ kind: 'read', snapshot: { patch: { version: 10 } } })
+  expect(await readSnapshot(file)).toMatchObject({
+    kind: 'read',
+    snapshot: { patch: { version: 10 }, savedAt: made.savedAt },
+  })
 })
 
 test('a disk that refuses is one warning, and is tried again', async () => {

@@ -5,8 +5,9 @@
 
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { access, type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { exitCode, StartupError } from '#kit/exit.ts'
 import type { Logger } from '#kit/log.ts'
 import { version } from '#kit/version.ts'
 import type { Patch } from '../model/patch.ts'
@@ -27,6 +28,23 @@ export type SnapshotReading =
   | { readonly kind: 'absent' }
   /** It is there and cannot be used. */
   | { readonly kind: 'unusable'; readonly reason: string }
+
+/** Rejects with StartupError 64 when `file` could never be written: a mistake that nobody should find in an outage. */
+export async function checkSnapshotFile(file: string): Promise<void> {
+  const refuse = (reason: string): never => {
+    throw new StartupError(exitCode.usage, `--snapshot: cannot write ${file}: ${reason}`)
+  }
+  const found = await stat(file).catch(() => null)
+  if (found?.isDirectory()) refuse('it is a directory')
+  const directory = dirname(file)
+  try {
+    if (!(await stat(directory)).isDirectory()) refuse(`${directory} is no directory`)
+    await access(directory, constants.W_OK | constants.X_OK)
+  } catch (error) {
+    if (error instanceof StartupError) throw error
+    refuse(`directory ${directory}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`)
+  }
+}
 
 /** Never throws: whatever is wrong with the file is its `reason`. */
 export async function readSnapshot(file: string): Promise<SnapshotReading> {
@@ -127,10 +145,16 @@ export class SnapshotKeeper implements AsyncDisposable {
   #changed = false
   #failing = false
   #closed = false
+  #savedAt: number | null = null
 
   constructor(options: SnapshotKeeperOptions) {
     this.#options = options
     this.#interval = options.interval ?? 1000
+  }
+
+  /** When this keeper last wrote, milliseconds since the epoch; null: not yet. */
+  get savedAt(): number | null {
+    return this.#savedAt
   }
 
   /** The configuration is another one now. */
@@ -158,11 +182,13 @@ export class SnapshotKeeper implements AsyncDisposable {
   #write(): void {
     this.#changed = false
     const { file, whole, log } = this.#options
-    this.#writing = writeSnapshot(file, { patch: whole(), savedAt: Date.now() })
+    const savedAt = Date.now()
+    this.#writing = writeSnapshot(file, { patch: whole(), savedAt })
       .then(
         () => {
           if (this.#failing) log.info({ file }, 'the snapshot is written again')
           this.#failing = false
+          this.#savedAt = savedAt
         },
         (error: NodeJS.ErrnoException) => {
           this.#changed = true

@@ -165,7 +165,7 @@ for (const [name, version, answer, closes, body, raw, framing] of downloads) {
       client.send(`GET / HTTP/${version}\r\nHost: a.example\r\nConnection: keep-alive\r\n\r\n`)
       const app = await stage.app.connection()
       await app.request()
-      for (let at = 0; at < answer.length; at += segment) await app.send(answer.slice(at, at + segment))
+      await stage.sendInSegments(app, answer, segment)
       if (closes) app.end()
       const response = await client.response()
       if (segment > 1) expect(response.rawBody.toString('latin1')).toBe(raw)

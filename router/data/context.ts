@@ -17,6 +17,8 @@ export interface ThreadContext {
   readonly timers: TimerWheel
   readonly clock: ClockText
   readonly accessLog: AccessLog
+  /** A line in the router's own log; control bounds how many. */
+  readonly log: (message: string, fields: Readonly<Record<string, string | number>>) => void
   /** In force now; each is replaced as a whole. */
   table: RouteTable
   settings: RouterSettings

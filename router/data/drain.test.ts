@@ -2,8 +2,8 @@
 
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { createSelfSigned } from '#router/control/self-signed.ts'
 import { get, ok } from '#test/support/app.ts'
+import { fallbackCertificate } from '#test/support/certificates.ts'
 import { startDataThread } from '#test/support/data-thread.ts'
 import { fieldValue } from '#test/support/http-message.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
@@ -135,7 +135,7 @@ test('kept connections to apps do not outlive the thread', async () => {
 })
 
 test('a handshake that was under way at the end comes too late', async () => {
-  await using stage = await setStage({ certificates: [createSelfSigned(Date.now())] })
+  await using stage = await setStage({ certificates: [fallbackCertificate()] })
   const client = await connectTlsTo(stage.thread.httpsPort)
   client.send(get('a.example'))
   // Over TLS 1.3 the client is done before the router is.

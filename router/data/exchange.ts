@@ -11,7 +11,15 @@
 // `#complete`, exactly once.
 
 import { randomUUID } from 'node:crypto'
-import { appCounter, counter, durationBuckets, fixedSlot, rowOffset } from '../model/counters.ts'
+import {
+  appCounter,
+  counter,
+  durationBuckets,
+  type FailureCode,
+  failureCodes,
+  fixedSlot,
+  rowOffset,
+} from '../model/counters.ts'
 import { LogOctets, type LogRecord } from './access-log.ts'
 import { type Answer, errorAnswer, healthy } from './answer.ts'
 import type { ThreadContext } from './context.ts'
@@ -25,7 +33,7 @@ import { method, RequestHead } from './http/request-head.ts'
 import { ResponseHead } from './http/response-head.ts'
 import { Tunnel } from './http/upgrade.ts'
 import { decide, type PolicyRequest } from './policy/chain.ts'
-import { type ProxyErrorCode, reasonOf, rescue } from './rescue.ts'
+import { clientClosed, reasonOf, rescue } from './rescue.ts'
 import type { CompiledRoute } from './table/route-table.ts'
 import { UpstreamConnection, type UpstreamListener } from './upstream/connection.ts'
 import type { EndpointPool } from './upstream/endpoint-pool.ts'
@@ -36,6 +44,11 @@ const maxAttempts = 3
 const responseHeadLimit = 64 * 1024
 const maxInterims = 16
 const maxPooled = 4096
+
+/** Why we could not connect that is no fault of the endpoint. */
+const ourOwnShortage = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL'])
+/** A request up to this length is copied for another try; a longer one keeps its slab. */
+const keptLength = 2048
 
 const pool: Exchange[] = []
 const notFound = errorAnswer(404, false)
@@ -55,6 +68,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
   #source: Buffer | null = null
   /** What the endpoint gets first: the head and the octets of the body that came with it. Kept for another try. */
   #octets: Buffer | null = null
+  #kept: Buffer | null = null
   #replayable = false
   #attempts = 0
   #responsePartial: Buffer | null = null
@@ -300,6 +314,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
     const { socket } = connection
     if (!this.requestDone) connection.expectEarlyAnswer()
     socket.write(this.#octets!)
+    if (connection.connected) this.#keepForRetry()
     if (!this.requestDone && (!connection.connected || socket.writableNeedDrain)) {
       this.#upstreamBlocked = true
       this.#client.pause()
@@ -307,7 +322,20 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
     this.#touch()
   }
 
+  /** After the octets left only an idempotent request may be sent again. A view would hold its slab for as long as this lasts. */
+  #keepForRetry(): void {
+    const octets = this.#octets!
+    if (!this.#replayable) this.#octets = null
+    else if (octets.length <= keptLength && octets.buffer !== this.#kept?.buffer) {
+      this.#kept ??= Buffer.allocUnsafeSlow(keptLength)
+      octets.copy(this.#kept)
+      this.#octets = this.#kept.subarray(0, octets.length)
+    }
+  }
+
   onUpstreamConnect(): void {
+    // A connection of its own is not tried again once it stands.
+    this.#octets = null
     this.#context.counters[counter.upstreamConnects]!++
     this.#pool!.failedAt = 0
     this.#touch()
@@ -420,6 +448,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
     const { slab, clock, draining } = this.#context
     const { status } = response
     this.status = status
+    this.#octets = null
     this.upstreamTime = performance.now() - this.#upstreamStartedAt
     const body = this.#responseBody
     if ((this.head.methodTraits & method.head) !== 0 || status === 204 || status === 304) body.none()
@@ -449,7 +478,8 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
   #responseOctets(buffer: Buffer, start: number, end: number, from = -1): void {
     const body = this.#responseBody
     const { slab } = this.#context
-    if (from < 0) {
+    const headWaits = from >= 0
+    if (!headWaits) {
       // Room for the octets, and for the framing of a chunk.
       slab.reserve(end - start + 32)
       from = slab.at
@@ -467,6 +497,8 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
     }
     if (next < 0) {
       slab.at = from
+      // Nothing of it has gone out yet: the client can still be told properly.
+      if (headWaits) this.#responseHeadDone = false
       this.#invalidResponse()
       return
     }
@@ -497,6 +529,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
     const { slab, clock } = this.#context
     const connection = this.#connection!
     this.status = 101
+    this.#octets = null
     this.upstreamTime = performance.now() - this.#upstreamStartedAt
     const { fields } = response
     let upgrade = ''
@@ -548,7 +581,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
     endpoint.inFlight--
     const route = this.#route!
     if (!connection.connected) {
-      endpoint.failedAt = timers.now
+      if (!ourOwnShortage.has(code)) endpoint.failedAt = timers.now
       if (code === 'CONNECT_TIMEOUT') counters[counter.upstreamConnectTimeouts]!++
       else if (code === 'ECONNREFUSED') counters[counter.upstreamConnectRefused]!++
       else counters[counter.upstreamConnectErrors]!++
@@ -574,7 +607,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
   onClientGone(): void {
     if (!this.#active) return
     this.#context.counters[counter.clientAborts]!++
-    if (this.status === 0) this.status = rescue('client-closed').status
+    if (this.status === 0) this.status = clientClosed
     this.#releaseConnection(false)
     this.#end()
     this.#client.destroy()
@@ -593,9 +626,13 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
   }
 
   /** Ends the exchange with an error: an answer while none has begun, else by cutting the connection. */
-  fail(code: ProxyErrorCode): void {
+  fail(code: FailureCode): void {
     if (!this.#active) return
     const verdict = rescue(code)
+    this.#context.counters[counter.failures + failureCodes.indexOf(code)]!++
+    if (this.upstreamName !== '-' && code !== 'bad-request' && code !== 'request-timeout') {
+      this.#context.log('an endpoint failed a request', { code, app: this.logApp, endpoint: this.upstreamName })
+    }
     if (this.#connection !== null && this.upstreamTime < 0)
       this.upstreamTime = performance.now() - this.#upstreamStartedAt
     this.#releaseConnection(false)

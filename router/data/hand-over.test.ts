@@ -1,12 +1,11 @@
 // Connections that another server of this process accepted and hands over, where threads cannot share a port.
 
 import { once } from 'node:events'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Server } from 'node:net'
 import { expect, test } from 'vitest'
-import { createSelfSigned } from '#router/control/self-signed.ts'
 import { App, get, ok } from '#test/support/app.ts'
+import { fallbackCertificate } from '#test/support/certificates.ts'
 import { routeTo, startDataThread, type TestThread, upstreamAt } from '#test/support/data-thread.ts'
-import { digestOf, mebibyte, receiveLarge, sendLarge } from '#test/support/large-body.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
 import { connectTlsTo, connectTo } from '#test/support/peer.ts'
 
@@ -30,7 +29,7 @@ test('the thread opens no port of its own', async () => {
 for (const secure of [false, true]) {
   test(`requests, large bodies and tunnels on a connection that was handed over (${secure ? 'TLS' : 'plain'})`, async () => {
     await using app = await App.start()
-    const own = createSelfSigned(Date.now())
+    const own = fallbackCertificate()
     await using thread = await startDataThread({
       listens: false,
       routes: [routeTo('a.example', 'a', { certificate: own.id })],
@@ -73,46 +72,6 @@ for (const secure of [false, true]) {
     expect(await thread.logged(4)).toHaveLength(4)
   })
 }
-
-test('the end of a tunnel over TLS does not overtake octets that wait, however much of both comes in one segment', async () => {
-  await using app = await App.start()
-  const own = createSelfSigned(Date.now())
-  await using thread = await startDataThread({
-    listens: false,
-    routes: [routeTo('a.example', 'a', { certificate: own.id })],
-    upstreams: [upstreamAt('a', app.port)],
-    certificates: [own],
-  })
-  let socket: Socket | null = null
-  await using server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, accepted => {
-    socket = accepted
-    thread.message({ kind: 'socket', secure: true, socket: accepted })
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  /** Sends `size` octets into a tunnel whose far end does not read at first; resolves with what the router took by then. */
-  const tunnel = async (size: number): Promise<number> => {
-    await using client = await connectTlsTo((server.address() as AddressInfo).port, { servername: 'a.example' })
-    client.send('GET / HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n')
-    const peer = await app.connection()
-    await peer.request()
-    peer.send('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n')
-    await client.head()
-    peer.socket.pause()
-    const sending = sendLarge(client, size).then(() => client.end())
-    await thread.stalled(() => socket?.bytesRead ?? 0)
-    const taken = socket?.bytesRead ?? 0
-    peer.socket.resume()
-    expect((await receiveLarge(peer, size)).digest).toBe(digestOf(size))
-    expect(await peer.ended()).toBe('end')
-    await sending
-    peer.end()
-    await client.ended()
-    return taken
-  }
-  const most = await tunnel(32 * mebibyte)
-  for (let less = 0; less < 256 * 1024; less += 16 * 1024) await tunnel(most - less)
-})
 
 test('what is handed over after the end is closed', async () => {
   await using thread = await startDataThread({ listens: false })

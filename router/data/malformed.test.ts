@@ -54,7 +54,7 @@ for (const [name, octets, status] of refused) {
       const client = await stage.connect()
       client.send(get('a.example', '/before'))
       expect((await client.response()).status).toBe(200)
-      for (let at = 0; at < octets.length; at += segment) client.send(octets.slice(at, at + segment))
+      await stage.sendInSegments(client, octets, segment)
       client.send(get('a.example', '/smuggled'))
       const response = await client.response()
       expect([response.status, fieldValue(response, 'connection'), fieldValue(response, 'content-type')]).toEqual([

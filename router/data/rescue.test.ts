@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import type { FailureCode } from '../model/counters.ts'
 import { errorAnswer, healthy } from './answer.ts'
-import { errorPage, type ProxyErrorCode, reasonOf, rescue } from './rescue.ts'
+import { errorPage, reasonOf, rescue } from './rescue.ts'
 
-const rows: readonly (readonly [code: ProxyErrorCode, status: number, close: boolean])[] = [
+const rows: readonly (readonly [code: FailureCode, status: number, close: boolean])[] = [
   // §13 and §9 step 1: the boundaries of what follows are in doubt.
   ['bad-request', 400, true],
   ['uri-too-long', 414, true],
@@ -10,9 +11,7 @@ const rows: readonly (readonly [code: ProxyErrorCode, status: number, close: boo
   ['method-not-allowed', 405, true],
   ['version-not-supported', 505, true],
   ['request-timeout', 408, true],
-  ['client-closed', 499, true],
   // §9: the request was understood, and the next one can be.
-  ['no-route', 404, false],
   ['no-endpoint', 503, false],
   ['connect-failed', 502, false],
   ['connect-timeout', 504, false],

@@ -1,24 +1,6 @@
-// Every way in which a request can fail, and what the client is told. One table: a new code cannot be forgotten.
+// What the client is told for every way in which a request can fail. One table: a new code cannot be forgotten.
 
-/** Stable codes; the access log shows the status, the metrics some of the causes. */
-export type ProxyErrorCode =
-  // Downstream: what the client sent.
-  | 'bad-request'
-  | 'uri-too-long'
-  | 'header-too-large'
-  | 'method-not-allowed'
-  | 'version-not-supported'
-  | 'request-timeout'
-  | 'client-closed'
-  // Routing.
-  | 'no-route'
-  | 'no-endpoint'
-  // Upstream.
-  | 'connect-failed'
-  | 'connect-timeout'
-  | 'upstream-closed'
-  | 'upstream-invalid'
-  | 'upstream-timeout'
+import type { FailureCode } from '../model/counters.ts'
 
 interface Verdict {
   readonly status: number
@@ -33,19 +15,19 @@ const verdicts = {
   'method-not-allowed': { status: 405, close: true },
   'version-not-supported': { status: 505, close: true },
   'request-timeout': { status: 408, close: true },
-  // Nobody is left to read it: the status is for the log alone, as nginx has it.
-  'client-closed': { status: 499, close: true },
-  'no-route': { status: 404, close: false },
   'no-endpoint': { status: 503, close: false },
   'connect-failed': { status: 502, close: false },
   'connect-timeout': { status: 504, close: false },
   'upstream-closed': { status: 502, close: false },
   'upstream-invalid': { status: 502, close: false },
   'upstream-timeout': { status: 504, close: false },
-} as const satisfies Record<ProxyErrorCode, Verdict>
+} as const satisfies Record<FailureCode, Verdict>
+
+/** Nobody is left to read it: the status of a request whose client went away is for the log alone, as nginx has it. */
+export const clientClosed = 499
 
 /** What to answer for a failure. */
-export function rescue(code: ProxyErrorCode): Verdict {
+export function rescue(code: FailureCode): Verdict {
   return verdicts[code]
 }
 

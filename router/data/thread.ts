@@ -24,6 +24,7 @@ import { UpstreamRegistry } from './upstream/registry.ts'
 // Measured on downloads: 128 kB costs a sixth less CPU than 64 kB; more would only let slow clients hold more.
 const readBufferSize = 128 * 1024
 
+const logLinesPerTick = 5
 /** One line in the log for so many milliseconds in which accepting fails. */
 const acceptFailureInterval = 10_000
 
@@ -53,6 +54,7 @@ export class DataThread {
   #closeIdle: NodeJS.Timeout | undefined
   #cutAll: NodeJS.Timeout | undefined
   #ended = false
+  #logAllowance = logLinesPerTick
   #acceptFailedAt = Number.NEGATIVE_INFINITY
   #defaultCertificate: Certificate | null = null
 
@@ -68,6 +70,7 @@ export class DataThread {
       timers: new TimerWheel(clock, tick),
       clock: new ClockText(serverToken(settings), Date.now()),
       accessLog: new AccessLog(lines => send({ kind: 'access-log', lines }, [lines.buffer])),
+      log: (message, fields) => this.#log(message, fields),
       table: new RouteTable(this.#upstreams),
       settings,
       trusted: toBlockList(settings.proxyRealIpCidrs),
@@ -190,7 +193,9 @@ export class DataThread {
     }
   }
 
-  #log(message: string, fields: Readonly<Record<string, string>>): void {
+  /** What clients and endpoints can provoke any number of is cut here, before it can flood control. */
+  #log(message: string, fields: Readonly<Record<string, string | number>>): void {
+    if (--this.#logAllowance < 0) return
     this.#send({ kind: 'log', level: 'error', message, fields }, [])
   }
 
@@ -211,6 +216,7 @@ export class DataThread {
 
   #tick(): void {
     const { timers, clock, accessLog } = this.#context
+    this.#logAllowance = logLinesPerTick
     timers.advance()
     clock.update(Date.now())
     accessLog.flush()

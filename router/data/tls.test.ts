@@ -6,10 +6,10 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import { expect, test } from 'vitest'
-import { createSelfSigned } from '#router/control/self-signed.ts'
-import type { Certificate, CertificateId } from '#router/model/certificate.ts'
+import type { Certificate } from '#router/model/certificate.ts'
 import type { RouteId } from '#router/model/route.ts'
 import { get, ok } from '#test/support/app.ts'
+import { certificateOf, fallbackCertificate } from '#test/support/certificates.ts'
 import { routeTo, upstreamAt } from '#test/support/data-thread.ts'
 import { fieldValue } from '#test/support/http-message.ts'
 import { digestOf, mebibyte, receiveLarge, sendLarge } from '#test/support/large-body.ts'
@@ -21,14 +21,11 @@ import { type Stage, type StageOptions, setStage } from '#test/support/stage.ts'
 
 failOnLeaks()
 
-function certificate(id: string): Certificate {
-  return { ...createSelfSigned(Date.now()), id: id as CertificateId }
-}
-const own = createSelfSigned(Date.now())
+const own = fallbackCertificate()
 const certificates = {
-  a: certificate('test/a'),
-  wild: certificate('test/wild'),
-  platform: certificate('deis/platform'),
+  a: certificateOf('test/a'),
+  wild: certificateOf('test/wild'),
+  platform: certificateOf('deis/platform'),
 }
 
 /** `a.example` and `*.wild.example` with certificates of their own, `plain.example` with none. */
@@ -240,7 +237,7 @@ test('a changed certificate shows in the next handshake; a connection that is op
   await using stage = await setTlsStage()
   stage.app.serve(() => ok('hello'))
   const before = await stage.connectTls()
-  const renewed = certificate(certificates.a.id)
+  const renewed = certificateOf(certificates.a.id)
   stage.thread.apply({ certificates: { upserts: [renewed], deletes: [] } })
   const after = await stage.connectTls()
   expect([shown(before), shown(after)]).toEqual([certificates.a.fingerprint, renewed.fingerprint])
@@ -255,7 +252,7 @@ test('a resumed session does not bring an old certificate back', async () => {
   stage.app.serve(() => ok('hello'))
   const first = await stage.connectTls({ maxVersion: 'TLSv1.2' })
   const session = first.socket.getSession()
-  stage.thread.apply({ certificates: { upserts: [certificate(certificates.a.id)], deletes: [] } })
+  stage.thread.apply({ certificates: { upserts: [certificateOf(certificates.a.id)], deletes: [] } })
   const second = await stage.connectTls({ maxVersion: 'TLSv1.2', session })
   second.send(get('a.example'))
   expect((await second.response()).status).toBe(200)
@@ -276,7 +273,7 @@ test('certificates that a reset does not bring are forgotten', async () => {
 
 test('the fallback may change too', async () => {
   await using stage = await setTlsStage({ settings: { platformCertificate: certificates.platform.id } })
-  const renewed = certificate(certificates.platform.id)
+  const renewed = certificateOf(certificates.platform.id)
   stage.thread.apply({ certificates: { upserts: [renewed], deletes: [] } })
   expect(shown(await stage.connectTls({ servername: 'nobody.example' }))).toBe(renewed.fingerprint)
   stage.thread.apply({ certificates: { upserts: [], deletes: [renewed.id] } })

@@ -123,7 +123,7 @@ test('the head of the answer may come octet by octet', async () => {
   client.send(handshake)
   const app = await stage.app.connection()
   await app.request()
-  for (const octet of `${switching}data`) await app.send(octet)
+  await stage.sendInSegments(app, `${switching}data`, 1)
   await client.head()
   expect((await client.queue.take(4)).toString()).toBe('data')
 })

@@ -37,7 +37,29 @@ export const counter = {
   certificates: 22,
   /** Requests whose client went away before the answer was complete. */
   clientAborts: 23,
+  /** As many as there are `failureCodes`, in their order. */
+  failures: 32,
 } as const
+
+/** Every way in which a request can fail. Stable: metrics and the log name them. */
+export const failureCodes = [
+  // What the client sent, or that it left.
+  'bad-request',
+  'uri-too-long',
+  'header-too-large',
+  'method-not-allowed',
+  'version-not-supported',
+  'request-timeout',
+  // What the endpoint did, or that there is none.
+  'no-endpoint',
+  'connect-failed',
+  'connect-timeout',
+  'upstream-closed',
+  'upstream-invalid',
+  'upstream-timeout',
+] as const
+
+export type FailureCode = (typeof failureCodes)[number]
 
 /** Upper bounds of the request duration histogram, in seconds; the last bucket is +Inf. */
 export const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] as const

@@ -2,6 +2,7 @@
 
 import { once } from 'node:events'
 import { connect as connectPlain, type Socket } from 'node:net'
+import { duplexPair } from 'node:stream'
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
 import { type Head, type Message, OctetQueue, readBody, readHead } from './http-message.ts'
 
@@ -17,11 +18,14 @@ export interface Request extends Message {
 export class Peer implements AsyncDisposable {
   readonly socket: Socket
   readonly queue = new OctetQueue()
+  readonly #beneath: Socket
   #closed = false
   readonly #whenClosed: Promise<string>
 
-  constructor(socket: Socket) {
+  /** `beneath`: the TCP connection, where `socket` is TLS. */
+  constructor(socket: Socket, beneath: Socket = socket) {
     this.socket = socket
+    this.#beneath = beneath
     socket.on('data', (octets: Buffer) => this.queue.push(octets))
     socket.on('end', () => this.queue.finish('end'))
     socket.on('error', error => this.queue.finish((error as NodeJS.ErrnoException).code ?? 'ERROR'))
@@ -48,7 +52,10 @@ export class Peer implements AsyncDisposable {
 
   /** RST. */
   reset(): void {
-    this.socket.resetAndDestroy()
+    // Node never tells that a socket is closed that was reset in the middle of its own half-close.
+    if (this.#beneath.writableEnded) this.#beneath.destroy()
+    else this.#beneath.resetAndDestroy()
+    this.socket.destroy()
   }
 
   /** The next head alone. */
@@ -105,8 +112,14 @@ export async function connectTlsTo(
 ): Promise<Peer & { socket: TLSSocket }> {
   // Over a socket of its own, as TLS knows half-open only from the socket beneath.
   const plain = connectPlain({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
-  const socket = connectTls({ socket: plain, rejectUnauthorized: false, ...options })
-  const peer = new Peer(socket) as Peer & { socket: TLSSocket }
+  // TLS beneath which a socket is reset brings Node down (26.10), so there is a stream of JavaScript in between.
+  const [near, far] = duplexPair()
+  plain.pipe(far).pipe(plain)
+  plain.on('error', error => near.destroy(error))
+  plain.on('close', () => near.destroy())
+  near.on('close', () => plain.destroy())
+  const socket = connectTls({ socket: near, rejectUnauthorized: false, ...options })
+  const peer = new Peer(socket, plain) as Peer & { socket: TLSSocket }
   try {
     await once(socket, 'secureConnect')
   } catch (error) {

@@ -40,6 +40,14 @@ export class Stage implements AsyncDisposable {
     return peer
   }
 
+  /** Sends `octets` in segments of `size`, each of which the router has read before the next one leaves. */
+  async sendInSegments(peer: Peer, octets: string, size: number): Promise<void> {
+    for (let at = 0; at < octets.length; at += size) {
+      if (at > 0) await this.thread.settle()
+      await peer.send(octets.slice(at, at + size))
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const peer of this.#peers) await peer[Symbol.asyncDispose]()
     for (const app of this.apps) await app[Symbol.asyncDispose]()

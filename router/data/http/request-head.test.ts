@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { ProxyErrorCode } from '../rescue.ts'
+import type { FailureCode } from '../../model/counters.ts'
 import { fieldId, maxFields } from './fields.ts'
 import { type HeadLimits, method, RequestHead } from './request-head.ts'
 import { type HeadSummary, readRequest, type Summary, usualLimits, wellPlaced } from './testdata/request-summary.ts'
@@ -24,7 +24,7 @@ function spread(length: number): number[] {
 const get = (fields: string): string => `GET / HTTP/1.1\r\n${fields}\r\n`
 const post = (fields: string): string => `POST / HTTP/1.1\r\n${H}${fields}\r\n`
 
-const refused: readonly (readonly [name: string, octets: string, error?: ProxyErrorCode, limits?: HeadLimits])[] = [
+const refused: readonly (readonly [name: string, octets: string, error?: FailureCode, limits?: HeadLimits])[] = [
   // RFC 9112 section 6.3: framing that two parsers could read in two ways.
   ['Content-Length with Transfer-Encoding', post('Content-Length: 5\r\nTransfer-Encoding: chunked\r\n')],
   ['Transfer-Encoding with Content-Length', post('Transfer-Encoding: chunked\r\nContent-Length: 5\r\n')],

@@ -1,7 +1,7 @@
 // The strict parser of a request head (RFC 9112 sections 2 to 6; contract section 9 step 1). Pure: octets in, positions
 // out. It may be called again and again as octets come; it never reads a line twice once that line was complete.
 
-import type { ProxyErrorCode } from '../rescue.ts'
+import type { FailureCode } from '../../model/counters.ts'
 import { Fields, fieldId, malformed, needMore, tooLarge } from './fields.ts'
 import { Framing } from './framing.ts'
 import { equals, equalsIgnoreCase, hexValue, isRegName, isTarget, isToken } from './octets.ts'
@@ -37,7 +37,7 @@ export class RequestHead {
   readonly fields = new Fields()
   readonly framing = new Framing()
   /** Why `parse` returned -1. */
-  error: ProxyErrorCode = 'bad-request'
+  error: FailureCode = 'bad-request'
   /** Positions; the line begins at the method. */
   methodStart = 0
   methodEnd = 0
@@ -131,7 +131,7 @@ export class RequestHead {
     return this.#finish(buffer) ? after : -1
   }
 
-  #fail(code: ProxyErrorCode): -1 {
+  #fail(code: FailureCode): -1 {
     this.error = code
     return -1
   }

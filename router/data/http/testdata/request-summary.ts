@@ -1,7 +1,7 @@
 // Reads a request head in pieces, as a connection does, and says in plain values what the parser made of it, so that
 // two ways of reading the same octets can be compared.
 
-import type { ProxyErrorCode } from '../../rescue.ts'
+import type { FailureCode } from '../../../model/counters.ts'
 import { hostNameOf } from '../request-facts.ts'
 import { type HeadLimits, RequestHead } from '../request-head.ts'
 
@@ -36,7 +36,7 @@ export type Summary =
   | HeadSummary
   | { readonly kind: 'incomplete' }
   /** `line`: what the access log would show of the request line. */
-  | { readonly kind: 'refused'; readonly error: ProxyErrorCode; readonly line: string }
+  | { readonly kind: 'refused'; readonly error: FailureCode; readonly line: string }
 
 /** Octets of nobody in particular around what is read: a parser that strays off its range reads these. */
 const filler = 0x41

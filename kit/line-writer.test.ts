@@ -1,6 +1,9 @@
 import { Writable } from 'node:stream'
 import { expect, test } from 'vitest'
-import { AccessLogWriter } from './access-log-writer.ts'
+import { LineWriter } from './line-writer.ts'
+
+const maxWaiting = 8 * 1024 * 1024
+const onError = (): void => {}
 
 /** A reader that takes nothing until it is told to. */
 class Reader extends Writable {
@@ -23,14 +26,14 @@ class Reader extends Writable {
 test('lines arrive in order', () => {
   const reader = new Reader()
   reader.open()
-  const writer = new AccessLogWriter(reader, () => {})
+  const writer = new LineWriter(reader, { maxWaiting, onError })
   writer.write(Buffer.from('one\n'))
   writer.write(Buffer.from('two\n'))
   expect(reader.taken).toEqual(['one\n', 'two\n'])
 })
 
 test('a reader that does not read costs lines, and they are counted', () => {
-  const writer = new AccessLogWriter(new Reader(), () => {})
+  const writer = new LineWriter(new Reader(), { maxWaiting, onError })
   const megabyte = Buffer.from(`${'x'.repeat(1024 * 1024 - 1)}\n`)
   for (let i = 0; i < 10; i++) writer.write(megabyte)
   writer.write(Buffer.concat([megabyte, Buffer.from('a\nb\n')]))
@@ -40,7 +43,7 @@ test('a reader that does not read costs lines, and they are counted', () => {
 test('a reader that is gone is told of once', async () => {
   const errors: string[] = []
   const reader = new Reader()
-  const writer = new AccessLogWriter(reader, error => errors.push(error.message))
+  const writer = new LineWriter(reader, { maxWaiting, onError: error => errors.push(error.message) })
   reader.destroy(new Error('EPIPE'))
   await new Promise(resolve => reader.once('close', resolve))
   writer.write(Buffer.from('one\n'))
@@ -49,7 +52,7 @@ test('a reader that is gone is told of once', async () => {
 
 test('the end waits for the reader', async () => {
   const reader = new Reader()
-  const writer = new AccessLogWriter(reader, () => {})
+  const writer = new LineWriter(reader, { maxWaiting, onError })
   writer.write(Buffer.from('one\n'))
   writer.write(Buffer.from('two\n'))
   const end = writer[Symbol.asyncDispose]()
@@ -57,4 +60,11 @@ test('the end waits for the reader', async () => {
   await end
   expect(reader.taken.slice(0, 2)).toEqual(['one\n', 'two\n'])
   expect(reader.listenerCount('error')).toBe(0)
+})
+
+test('a flush gives up on a reader that does not read', async () => {
+  const writer = new LineWriter(new Reader(), { maxWaiting, onError })
+  writer.write(Buffer.from('one\n'))
+  await writer.flush(1)
+  expect(writer.dropped).toBe(0)
 })
