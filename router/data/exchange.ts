@@ -68,7 +68,9 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
   #source: Buffer | null = null
   /** What the endpoint gets first: the head and the octets of the body that came with it. Kept for another try. */
   #octets: Buffer | null = null
+  /** What `#octets` held, once that has gone out on a kept connection. */
   #kept: Buffer | null = null
+  #keptOctets = 0
   #replayable = false
   #attempts = 0
   #responsePartial: Buffer | null = null
@@ -313,7 +315,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
     this.#upstreamStartedAt = performance.now()
     const { socket } = connection
     if (!this.requestDone) connection.expectEarlyAnswer()
-    socket.write(this.#octets!)
+    socket.write(this.#octets ?? this.#kept!.subarray(0, this.#keptOctets))
     if (connection.connected) this.#keepForRetry()
     if (!this.requestDone && (!connection.connected || socket.writableNeedDrain)) {
       this.#upstreamBlocked = true
@@ -324,13 +326,12 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
 
   /** After the octets left only an idempotent request may be sent again. A view would hold its slab for as long as this lasts. */
   #keepForRetry(): void {
-    const octets = this.#octets!
-    if (!this.#replayable) this.#octets = null
-    else if (octets.length <= keptLength && octets.buffer !== this.#kept?.buffer) {
-      this.#kept ??= Buffer.allocUnsafeSlow(keptLength)
-      octets.copy(this.#kept)
-      this.#octets = this.#kept.subarray(0, octets.length)
-    }
+    const octets = this.#octets
+    if (octets === null || (this.#replayable && octets.length > keptLength)) return
+    this.#octets = null
+    if (!this.#replayable) return
+    this.#kept ??= Buffer.allocUnsafeSlow(keptLength)
+    this.#keptOctets = octets.copy(this.#kept)
   }
 
   onUpstreamConnect(): void {
@@ -423,8 +424,9 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
     }
   }
 
+  /** 101 answers an offer, and says to what (RFC 9110 section 15.2.2). */
   #mayUpgrade(): boolean {
-    return this.head.upgradeField >= 0 && this.requestDone
+    return this.head.upgradeField >= 0 && this.requestDone && this.#response.fields.has(fieldId.upgrade)
   }
 
   #invalidResponse(): void {

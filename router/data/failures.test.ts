@@ -62,3 +62,12 @@ test('405 says what is allowed', async () => {
   expect(fieldValue(response, 'allow')).toContain('GET')
   expect(failures(stage, 'method-not-allowed')).toBe(1)
 })
+
+test('101 that does not say to which protocol is no answer to an offer', async () => {
+  await using stage = await setStage()
+  stage.app.serve(() => 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n\r\n')
+  const client = await stage.connect()
+  client.send('GET / HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n')
+  expect((await client.response()).status).toBe(502)
+  expect(failures(stage, 'upstream-invalid')).toBe(1)
+})

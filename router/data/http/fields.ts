@@ -69,6 +69,11 @@ export class Fields {
     this.#nameLength = 0
   }
 
+  has(id: number): boolean {
+    for (let i = 0; i < this.count; i++) if (this.id[i] === id) return true
+    return false
+  }
+
   /** The octets moved: adds `delta` to every position. */
   rebase(delta: number): void {
     this.resume += delta
