@@ -68,3 +68,51 @@ test('a flush gives up on a reader that does not read', async () => {
   await writer.flush(1)
   expect(writer.dropped).toBe(0)
 })
+
+/** Fails while it is told to, and stays open all the same, as `process.stderr` does. */
+class Disk extends Writable {
+  readonly taken: string[] = []
+  full = false
+  tries = 0
+
+  override _write(chunk: Buffer, _encoding: string, done: (error?: Error) => void): void {
+    this.tries++
+    if (!this.full) this.taken.push(chunk.toString())
+    done(this.full ? new Error('ENOSPC') : undefined)
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    done(error)
+    // What node does for the standard streams, and types do not tell of.
+    ;(this as unknown as { _undestroy(): void })._undestroy()
+  }
+}
+
+test('a disk that was full is written to again, and not tried with every line until then', async () => {
+  let now = 0
+  const errors: string[] = []
+  const disk = new Disk()
+  const writer = new LineWriter(disk, { maxWaiting, onError: error => errors.push(error.message), now: () => now })
+  const write = async (text: string): Promise<void> => {
+    writer.write(Buffer.from(text))
+    await new Promise(setImmediate)
+  }
+  await write('one\n')
+  disk.full = true
+  await write('two\nthree\n')
+  for (let i = 0; i < 10; i++) await write('x\n')
+  expect([disk.tries, writer.dropped, errors]).toEqual([2, 12, ['ENOSPC']])
+  now += 1000
+  await write('four\n')
+  await write('five\n')
+  expect([disk.tries, writer.dropped, errors]).toEqual([3, 14, ['ENOSPC']])
+  disk.full = false
+  await write('six\n')
+  now += 1000
+  await write('seven\n')
+  await write('eight\n')
+  expect([disk.taken, writer.dropped]).toEqual([['one\n', 'seven\n', 'eight\n'], 15])
+  disk.full = true
+  await write('nine\n')
+  expect(errors).toEqual(['ENOSPC', 'ENOSPC'])
+})

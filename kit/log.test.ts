@@ -1,6 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { constants, existsSync } from 'node:fs'
+import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
@@ -61,6 +64,35 @@ for (const [name, redirection] of unwritable)
     expect([stdout, status]).toEqual(['done', 0])
   })
 
+/** Says `before`, then `after` again and again, and tells on stdout when lines are lost. */
+const persistent = `
+  import { createLogger, droppedLogLines } from ${JSON.stringify(new URL('./log.ts', import.meta.url).href)}
+  const log = createLogger()
+  let phase = 'before'
+  process.stdin.on('data', () => { phase = phase === 'before' ? 'between' : 'after' })
+  let told = false
+  setInterval(() => {
+    log.info(phase)
+    if (!told && droppedLogLines() > 0) {
+      told = true
+      process.stdout.write('lost')
+    }
+  }, 10)`
+
+async function untilLine(pipe: FileHandle, message: string): Promise<void> {
+  const buffer = Buffer.alloc(64 * 1024)
+  let seen = ''
+  while (!seen.includes(`"message":"${message}"}\n`)) {
+    // Nothing to read yet is an error here, and no writer at all the end.
+    const { bytesRead } = await pipe.read(buffer, 0, buffer.length).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EAGAIN') throw error
+      return { bytesRead: 0 }
+    })
+    seen = (seen + buffer.toString('utf8', 0, bytesRead)).slice(-buffer.length)
+    if (bytesRead === 0) await new Promise(resolve => setTimeout(resolve, 5))
+  }
+}
+
 for (const [name, stop] of [
   ['nobody reads holds nothing up', (reader: Readable) => reader.pause()],
   ['lost its reader does not end the process', (reader: Readable) => reader.destroy()],
@@ -74,7 +106,51 @@ for (const [name, stop] of [
     child.stderr.destroy()
   })
 
-test('every name of the annotation errorLogLevel is a level', () => {
-  const names = ['debug', 'info', 'notice', 'warn', 'error', 'crit', 'alert', 'emerg'] as const
-  expect(names.map(levelOf)).toEqual(['debug', 'info', 'info', 'warn', 'error', 'fatal', 'fatal', 'fatal'])
+test.skipIf(process.platform === 'win32')('a stderr that gets another reader is written to again', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'log-'))
+  const fifo = join(directory, 'stderr')
+  expect(spawnSync('/bin/sh', ['-c', 'mkfifo "$0"', fifo]).status).toBe(0)
+  const nonBlocking = constants.O_RDONLY | constants.O_NONBLOCK
+  const child = spawn(
+    '/bin/sh',
+    ['-c', 'exec "$0" --input-type=module -e "$1" 2>"$2"', process.execPath, persistent, fifo],
+    { stdio: ['pipe', 'pipe', 'inherit'] },
+  )
+  const exited = once(child, 'exit')
+  try {
+    const first = await open(fifo, nonBlocking)
+    await untilLine(first, 'before')
+    await first.close()
+    child.stdin.write('gone\n')
+    // The child has seen that a line failed.
+    await once(child.stdout, 'data')
+    const second = await open(fifo, nonBlocking)
+    child.stdin.write('back\n')
+    await untilLine(second, 'after')
+    await second.close()
+  } finally {
+    child.kill()
+    await exited
+    await rm(directory, { recursive: true })
+  }
 })
+
+// The names come from the graver to the less grave; what a router says at each is what nginx would let through.
+const levelRows: [name: Parameters<typeof levelOf>[0], level: string, written: readonly string[]][] = [
+  ['emerg', 'fatal', ['fatal']],
+  ['alert', 'fatal', ['fatal']],
+  ['crit', 'fatal', ['fatal']],
+  ['error', 'error', ['error', 'fatal']],
+  ['warn', 'warn', ['warn', 'error', 'fatal']],
+  ['notice', 'info', ['info', 'warn', 'error', 'fatal']],
+  ['info', 'info', ['info', 'warn', 'error', 'fatal']],
+  ['debug', 'debug', ['debug', 'info', 'warn', 'error', 'fatal']],
+]
+for (const [name, level, written] of levelRows)
+  test(`errorLogLevel ${name} lets through ${written.join(', ')}`, () => {
+    const lines: string[] = []
+    const log = createLogger({ level: levelOf(name), destination: { write: line => void lines.push(line) } })
+    for (const each of ['debug', 'info', 'warn', 'error', 'fatal'] as const) log[each](each)
+    expect(levelOf(name)).toBe(level)
+    expect(lines.map(line => JSON.parse(line).message)).toEqual(written)
+  })

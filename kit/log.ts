@@ -60,6 +60,11 @@ function onStderr(): LineWriter {
   return stderr
 }
 
+/** Lines logged to stderr so far that it did not take. */
+export function droppedLogLines(): number {
+  return stderr?.dropped ?? 0
+}
+
 /** Waits until stderr has taken what was logged, for half a second at most; to be awaited before `process.exit`. */
 export async function flushLog(): Promise<void> {
   await stderr?.flush(500)

@@ -16,7 +16,7 @@ export interface Collection {
 export interface Selectors {
   /** `a=b,c!=d,e,!f`. */
   readonly labels: string | null
-  /** `metadata.name=…` and `metadata.namespace=…`. */
+  /** `metadata.name=…`, `metadata.namespace=…` and the `type` of a Secret. */
   readonly fields: string | null
 }
 
@@ -223,10 +223,11 @@ function labelMatches(object: FakeObject, requirement: string): boolean {
 }
 
 function fieldMatches(object: FakeObject, requirement: string): boolean {
-  const parts = /^metadata\.(name|namespace)(==?|!=)(.*)$/.exec(requirement)
+  const parts = /^(metadata\.name|metadata\.namespace|type)(==?|!=)(.*)$/.exec(requirement)
   if (parts === null) throw refuse(400, 'BadRequest', `field selector ${JSON.stringify(requirement)} is not supported`)
   const [, field, operator, value] = parts
-  const actual = field === 'name' ? object.metadata.name : object.metadata.namespace
+  const { name, namespace } = object.metadata
+  const actual = field === 'type' ? object.type : field === 'metadata.name' ? name : namespace
   return (actual === value) === (operator !== '!=')
 }
 

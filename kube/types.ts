@@ -23,9 +23,27 @@ export interface ServicePort {
   readonly appProtocol?: string
 }
 
+/** One address of a load balancer, as Services and Ingresses have it in their status. */
+export interface LoadBalancerAddress {
+  readonly ip?: string
+  readonly hostname?: string
+  readonly ports?: readonly { readonly port: number; readonly protocol?: string; readonly error?: string }[]
+}
+
+export interface LoadBalancerStatus {
+  readonly loadBalancer?: { readonly ingress?: readonly LoadBalancerAddress[] }
+}
+
 /** core/v1 Service. */
 export interface Service extends KubeObject {
-  readonly spec?: { readonly type?: string; readonly ports?: readonly ServicePort[]; readonly externalName?: string }
+  readonly spec?: {
+    readonly type?: string
+    readonly ports?: readonly ServicePort[]
+    readonly externalName?: string
+    readonly clusterIP?: string
+    readonly externalIPs?: readonly string[]
+  }
+  readonly status?: LoadBalancerStatus
 }
 
 /** discovery.k8s.io/v1 EndpointSlice; label `kubernetes.io/service-name` names its Service. */
@@ -49,3 +67,43 @@ export interface Secret extends KubeObject {
 
 /** apps/v1 Deployment: we read its annotations. */
 export interface Deployment extends KubeObject {}
+
+/** apps/v1 DaemonSet: we read its annotations. */
+export interface DaemonSet extends KubeObject {}
+
+/** One of the two. */
+export interface IngressBackend {
+  readonly service?: { readonly name: string; readonly port?: { readonly name?: string; readonly number?: number } }
+  readonly resource?: { readonly apiGroup?: string; readonly kind: string; readonly name: string }
+}
+
+export interface IngressPath {
+  readonly path?: string
+  readonly pathType?: string
+  readonly backend: IngressBackend
+}
+
+/** networking.k8s.io/v1 Ingress. */
+export interface Ingress extends KubeObject {
+  readonly spec?: {
+    readonly ingressClassName?: string
+    readonly defaultBackend?: IngressBackend
+    readonly rules?: readonly { readonly host?: string; readonly http?: { readonly paths: readonly IngressPath[] } }[]
+    readonly tls?: readonly { readonly hosts?: readonly string[]; readonly secretName?: string }[]
+  }
+  readonly status?: LoadBalancerStatus
+}
+
+/** networking.k8s.io/v1 IngressClass: it has no namespace. */
+export interface IngressClass extends KubeObject {
+  readonly spec?: {
+    readonly controller?: string
+    readonly parameters?: {
+      readonly apiGroup?: string
+      readonly kind: string
+      readonly name: string
+      readonly scope?: string
+      readonly namespace?: string
+    }
+  }
+}

@@ -5,6 +5,7 @@ import { parseConfig, type RouterConfig } from './config.ts'
 const defaults: RouterConfig = {
   source: { kind: 'manifests', directory: 'm' },
   namespace: 'default',
+  podName: null,
   address: '0.0.0.0',
   httpPort: 8080,
   httpsPort: 6443,
@@ -13,6 +14,15 @@ const defaults: RouterConfig = {
   workers: null,
   snapshot: null,
   drainTimeout: 25_000,
+  ingress: true,
+  ingressController: 'router.deis.io/ingress-controller',
+  ingressWithoutClass: false,
+  externalNames: false,
+  publishService: null,
+  publishAddresses: [],
+  watchNamespace: null,
+  workload: 'Deployment',
+  secrets: 'named',
 }
 const parse = (argv: string, env: Record<string, string> = {}) =>
   parseConfig(argv.split(' ').filter(Boolean), env, '1.2.3')
@@ -35,6 +45,22 @@ const accepted: [name: string, argv: string, env: Record<string, string>, want: 
       drainTimeout: 6000,
     },
   ],
+  [
+    'every flag about Ingress objects and the cluster',
+    '--manifests m --ingress off --ingress-controller example.com/a --ingress-without-class on --external-names on --publish-service deis/r --publish-address 192.0.2.1 --watch-namespace shop --workload DaemonSet --secrets all',
+    {},
+    {
+      ingress: false,
+      ingressController: 'example.com/a',
+      ingressWithoutClass: true,
+      externalNames: true,
+      publishService: { namespace: 'deis', name: 'r' },
+      publishAddresses: [{ ip: '192.0.2.1' }],
+      watchNamespace: 'shop',
+      workload: 'DaemonSet',
+      secrets: 'all',
+    },
+  ],
   ['flags with an equals sign', '--manifests=m --http-port=1', {}, { httpPort: 1 }],
   [
     'every variable',
@@ -49,10 +75,30 @@ const accepted: [name: string, argv: string, env: Record<string, string>, want: 
       DEIS_ROUTER_WORKERS: '5',
       DEIS_ROUTER_SNAPSHOT: 's',
       DEIS_ROUTER_DRAIN_TIMEOUT: '0',
+      DEIS_ROUTER_INGRESS: 'off',
+      DEIS_ROUTER_INGRESS_CONTROLLER: 'example.com/a',
+      DEIS_ROUTER_INGRESS_WITHOUT_CLASS: 'on',
+      DEIS_ROUTER_EXTERNAL_NAMES: 'on',
+      DEIS_ROUTER_PUBLISH_SERVICE: 'deis/r',
+      DEIS_ROUTER_PUBLISH_ADDRESS: 'a.example',
+      DEIS_ROUTER_WATCH_NAMESPACE: 'shop',
+      DEIS_ROUTER_WORKLOAD: 'DaemonSet',
+      DEIS_ROUTER_SECRETS: 'all',
       POD_NAMESPACE: 'deis',
+      POD_NAME: 'deis-router-1',
     },
     {
+      ingress: false,
+      ingressController: 'example.com/a',
+      ingressWithoutClass: true,
+      externalNames: true,
+      publishService: { namespace: 'deis', name: 'r' },
+      publishAddresses: [{ hostname: 'a.example' }],
+      watchNamespace: 'shop',
+      workload: 'DaemonSet',
+      secrets: 'all',
       namespace: 'deis',
+      podName: 'deis-router-1',
       address: '::1',
       httpPort: 1,
       httpsPort: 2,
@@ -77,6 +123,12 @@ const accepted: [name: string, argv: string, env: Record<string, string>, want: 
       builderPort: 0,
       adminPort: 0,
     },
+  ],
+  [
+    'addresses of several kinds, with blanks, capitals and one twice',
+    '',
+    { DEIS_ROUTER_MANIFESTS: 'm', DEIS_ROUTER_PUBLISH_ADDRESS: '192.0.2.1, 2001:db8::1,LB.example.com,lb.example.com' },
+    { publishAddresses: [{ ip: '192.0.2.1' }, { ip: '2001:db8::1' }, { hostname: 'lb.example.com' }] },
   ],
   ['rate limits of older charts', '--manifests m', { RATE_LIMIT_QPS: '5', RATE_LIMIT_BURST: 'x' }, {}],
 ]
@@ -104,15 +156,53 @@ const refused: [name: string, argv: string, env: Record<string, string>, faults:
   ],
   ['one port twice', '--manifests m --http-port 6443', {}, ['--http-port and --https-port are both 6443']],
   ['a namespace that is none', '--manifests m', { POD_NAMESPACE: '../x' }, ['POD_NAMESPACE must be the name']],
+  ['a name that no pod has', '--manifests m', { POD_NAME: 'a b' }, ['POD_NAME must be the name of a pod, not "a b"']],
+  ['neither on nor off', '--manifests m --ingress yes', {}, ['--ingress must be on or off, not "yes"']],
+  ['a controller without a domain', '--manifests m --ingress-controller deis', {}, ['--ingress-controller must be']],
+  ['a controller without a path', '--manifests m --ingress-controller deis.io/', {}, ['--ingress-controller must be']],
+  [
+    'a controller longer than the API takes',
+    `--manifests m --ingress-controller deis.io/${'a'.repeat(243)}`,
+    {},
+    ['--ingress-controller must be a domain and a path'],
+  ],
+  ['a Service without a namespace', '--manifests m --publish-service r', {}, ['--publish-service must be NAMESPACE/N']],
+  ['a Service with a key', '--manifests m --publish-service a/b/c', {}, ['--publish-service must be']],
+  ['a mistyped address', '--manifests m --publish-address 192.0.2.300', {}, ['--publish-address must be IP addresses']],
+  ['an address with a zone', '--manifests m --publish-address fe80::1%eth0', {}, ['--publish-address must be']],
+  ['an address between two commas', '--manifests m --publish-address a,,b', {}, ['--publish-address must be']],
+  [
+    'more addresses than a status is meant for',
+    `--manifests m --publish-address ${Array.from({ length: 33 }, (_, i) => `10.0.0.${i}`).join(',')}`,
+    {},
+    ['--publish-address must be IP addresses or host names, 32 at most'],
+  ],
+  [
+    'a namespace to watch that is none',
+    '--manifests m --watch-namespace A',
+    {},
+    ['--watch-namespace must be the name'],
+  ],
+  ['a workload of another kind', '--manifests m --workload Pod', {}, ['--workload must be Deployment or DaemonSet']],
+  ['Secrets in another way', '--manifests m --secrets none', {}, ['--secrets must be named or all, not "none"']],
   ['an unknown flag', '--manifests m --bogus', {}, ['unknown argument "--bogus"']],
   ['an argument without flag', '--manifests m 8080', {}, ['unknown argument "8080"']],
   ['a flag without value', '--manifests m --http-port', {}, ["option '--http-port <PORT>' argument missing"]],
   ['an empty value', '--manifests=', {}, ['--manifests is empty']],
   [
     'all faults are told at once',
-    '--http-port x --workers y --bogus',
+    '--http-port x --workers y --bogus --ingress x --publish-service x --workload x',
     { POD_NAMESPACE: 'A' },
-    ['--http-port must', '--workers must', 'unknown argument "--bogus"', 'POD_NAMESPACE must', 'pass --kubeconfig'],
+    [
+      '--ingress must',
+      '--publish-service must',
+      '--workload must',
+      '--http-port must',
+      '--workers must',
+      'unknown argument "--bogus"',
+      'POD_NAMESPACE must',
+      'pass --kubeconfig',
+    ],
   ],
 ]
 for (const [name, argv, env, faults] of refused)
@@ -135,7 +225,15 @@ test('--version prints the version', () => {
 test('--help names every flag with its variable', () => {
   const help = parse('--help')
   const text = help.kind === 'print' ? help.text : ''
-  for (const name of ['kubeconfig', 'manifests', 'http-port', 'workers', 'snapshot', 'drain-timeout']) {
+  for (const name of [
+    'kubeconfig',
+    'manifests',
+    'http-port',
+    'workers',
+    'snapshot',
+    'drain-timeout',
+    'publish-address',
+  ]) {
     expect(text).toContain(`--${name} <`)
     expect(text).toContain(`[DEIS_ROUTER_${name.toUpperCase().replaceAll('-', '_')}]`)
   }

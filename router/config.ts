@@ -4,16 +4,22 @@
 import { isIP } from 'node:net'
 import { Command, CommanderError, Option } from 'commander'
 import { exitCode, StartupError } from '#kit/exit.ts'
+import { parseHostname } from './model/hostname.ts'
 
 type SourceConfig =
   /** `kubeconfig` null: the service account of the pod that we run in. */
   | { readonly kind: 'kubernetes'; readonly kubeconfig: string | null }
   | { readonly kind: 'manifests'; readonly directory: string }
 
+/** One entry of an Ingress's `status.loadBalancer.ingress`. */
+type PublishAddress = { readonly ip: string } | { readonly hostname: string }
+
 export interface RouterConfig {
   readonly source: SourceConfig
   /** Where the Deployment `deis-router` and the platform's Secrets are. */
   readonly namespace: string
+  /** Who we are among our replicas; null: not known, and a name has to be made up. */
+  readonly podName: string | null
   /** IP address that all ports listen on. */
   readonly address: string
   /** 0: the kernel chooses, for each port. */
@@ -27,6 +33,24 @@ export interface RouterConfig {
   readonly snapshot: string | null
   /** How long open exchanges may go on after SIGTERM, milliseconds. */
   readonly drainTimeout: number
+  /** Serve Ingress objects beside annotated Services. */
+  readonly ingress: boolean
+  /** The `spec.controller` of the IngressClasses that are ours. */
+  readonly ingressController: string
+  /** Serve Ingress objects that name no class too. */
+  readonly ingressWithoutClass: boolean
+  /** Send traffic to what Services of type ExternalName name. */
+  readonly externalNames: boolean
+  /** The Service in front of us, whose addresses the status of Ingress objects tells; null: none. */
+  readonly publishService: { readonly namespace: string; readonly name: string } | null
+  /** What that status tells when there is no such Service, or it has no address yet. */
+  readonly publishAddresses: readonly PublishAddress[]
+  /** The one namespace whose objects are routed; null: all. */
+  readonly watchNamespace: string | null
+  /** Kind of the object `deis-router` whose annotations are the router's settings. */
+  readonly workload: 'Deployment' | 'DaemonSet'
+  /** One watch for each Secret that is used, or one for all that there are. */
+  readonly secrets: 'named' | 'all'
 }
 
 export type CommandLine =
@@ -43,17 +67,34 @@ interface Flag {
   readonly help: string
 }
 
+const defaultIngressController = 'router.deis.io/ingress-controller'
+/** Entries of a status; more is a mistake. */
+const mostAddresses = 32
+
 const flags = {
   kubeconfig: flag('kubeconfig', 'FILE', 'watch the cluster of this kubeconfig file'),
   manifests: flag('manifests', 'DIR', 'read manifests from this directory, without a cluster'),
   address: flag('address', 'ADDRESS', 'IP address to listen on (default 0.0.0.0)'),
   httpPort: flag('http-port', 'PORT', 'plain HTTP (default 8080; 0: any free port, as for the next three)'),
   httpsPort: flag('https-port', 'PORT', 'HTTPS (default 6443)'),
-  builderPort: flag('builder-port', 'PORT', 'git push over SSH (taken note of; not served yet) (default 2222)'),
+  builderPort: flag('builder-port', 'PORT', 'git push over SSH, passed on to the builder (default 2222)'),
   adminPort: flag('admin-port', 'PORT', 'health, metrics and status (default 9090)'),
   workers: flag('workers', 'N', 'data threads (default one for each core)'),
   snapshot: flag('snapshot', 'FILE', 'keep the configuration here for a start without the API server'),
   drainTimeout: flag('drain-timeout', 'SECONDS', 'how long open requests may finish after SIGTERM (default 25)'),
+  ingress: flag('ingress', 'on|off', 'serve Ingress objects beside annotated Services (default on)'),
+  ingressController: flag(
+    'ingress-controller',
+    'NAME',
+    `spec.controller of the IngressClasses that are ours (default ${defaultIngressController})`,
+  ),
+  ingressWithoutClass: flag('ingress-without-class', 'on|off', 'serve Ingress objects without a class (default off)'),
+  externalNames: flag('external-names', 'on|off', 'send traffic to ExternalName Services (default off)'),
+  publishService: flag('publish-service', 'NAMESPACE/NAME', 'Service whose addresses Ingress objects get as status'),
+  publishAddress: flag('publish-address', 'A,B', 'addresses for that status when the Service has none'),
+  watchNamespace: flag('watch-namespace', 'NAMESPACE', 'route the objects of this namespace only (default all)'),
+  workload: flag('workload', 'KIND', 'kind of the object that carries our settings (default Deployment)'),
+  secrets: flag('secrets', 'named|all', 'watch each Secret by its name, or all there are (default named)'),
 } as const satisfies Record<string, Flag>
 
 type FlagKey = keyof typeof flags
@@ -90,10 +131,28 @@ export function parseConfig(argv: readonly string[], env: Environment, version: 
     return absent
   }
   const port = (key: FlagKey, absent: number): number => number(key, 0, 65_535, absent)
+  const choice = <T extends string>(key: FlagKey, choices: readonly T[], absent: T): T => {
+    const found = value(key)
+    if (found === null) return absent
+    const chosen = choices.find(one => one === found.text)
+    if (chosen === undefined)
+      faults.push(`${found.from} must be ${choices.join(' or ')}, not ${JSON.stringify(found.text)}`)
+    return chosen ?? absent
+  }
+  const onOff = (key: FlagKey, absent: 'on' | 'off'): boolean => choice(key, ['on', 'off'], absent) === 'on'
+  /** Null, with a fault, when `parse` gives null for a text that there is. */
+  const parsed = <T>(key: FlagKey, what: string, parse: (text: string) => T | null): T | null => {
+    const found = value(key)
+    if (found === null) return null
+    const result = parse(found.text)
+    if (result === null) faults.push(`${found.from} must be ${what}, not ${JSON.stringify(found.text)}`)
+    return result
+  }
 
   const config: RouterConfig = {
     source: parseSource(text('kubeconfig'), text('manifests'), env, faults),
     namespace: parseNamespace(env.POD_NAMESPACE, faults),
+    podName: parsePodName(env.POD_NAME, faults),
     address: parseAddress(text('address'), faults),
     httpPort: port('httpPort', 8080),
     httpsPort: port('httpsPort', 6443),
@@ -102,6 +161,18 @@ export function parseConfig(argv: readonly string[], env: Environment, version: 
     workers: number('workers', 1, 256, null),
     snapshot: text('snapshot'),
     drainTimeout: number('drainTimeout', 0, 86_400, 25) * 1000,
+    ingress: onOff('ingress', 'on'),
+    ingressController:
+      parsed('ingressController', 'a domain and a path, such as example.com/name', parseController) ??
+      defaultIngressController,
+    ingressWithoutClass: onOff('ingressWithoutClass', 'off'),
+    externalNames: onOff('externalNames', 'off'),
+    publishService: parsed('publishService', 'NAMESPACE/NAME of a Service', parseServiceName),
+    publishAddresses:
+      parsed('publishAddress', `IP addresses or host names, ${mostAddresses} at most`, parseAddresses) ?? [],
+    watchNamespace: parsed('watchNamespace', 'the name of a namespace', text => (label.test(text) ? text : null)),
+    workload: choice('workload', ['Deployment', 'DaemonSet'], 'Deployment'),
+    secrets: choice('secrets', ['named', 'all'], 'named'),
   }
   checkPortsDiffer(config, faults)
   if (faults.length > 0) throw new StartupError(exitCode.usage, `${faults.join('; ')} (--help lists the flags)`)
@@ -148,11 +219,45 @@ function parseSource(
   return { kind: 'kubernetes', kubeconfig }
 }
 
+/** RFC 1123 label, as names of namespaces and Services are. */
+const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+
 function parseNamespace(raw: string | undefined, faults: string[]): string {
   if (raw === undefined || raw === '') return 'default'
-  if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(raw))
-    faults.push(`POD_NAMESPACE must be the name of a namespace, not ${JSON.stringify(raw)}`)
+  if (!label.test(raw)) faults.push(`POD_NAMESPACE must be the name of a namespace, not ${JSON.stringify(raw)}`)
   return raw
+}
+
+function parsePodName(raw: string | undefined, faults: string[]): string | null {
+  if (raw === undefined || raw === '') return null
+  if (raw !== parseHostname(raw)) faults.push(`POD_NAME must be the name of a pod, not ${JSON.stringify(raw)}`)
+  return raw
+}
+
+/** What the API server takes for `spec.controller`. */
+function parseController(raw: string): string | null {
+  const slash = raw.indexOf('/')
+  const domain = raw.slice(0, Math.max(0, slash))
+  const isDomain = domain !== '' && parseHostname(domain) === domain
+  return isDomain && raw.length <= 250 && /^[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$/.test(raw.slice(slash + 1)) ? raw : null
+}
+
+function parseServiceName(raw: string): { readonly namespace: string; readonly name: string } | null {
+  const [namespace = '', name = '', ...rest] = raw.split('/')
+  return label.test(namespace) && label.test(name) && rest.length === 0 ? { namespace, name } : null
+}
+
+function parseAddresses(raw: string): readonly PublishAddress[] | null {
+  const texts = [...new Set(raw.split(',').map(text => text.trim().toLowerCase()))]
+  const addresses = texts.map(parsePublishAddress)
+  return texts.length <= mostAddresses && addresses.every(address => address !== null) ? addresses : null
+}
+
+function parsePublishAddress(text: string): PublishAddress | null {
+  if (isIP(text) !== 0) return text.includes('%') ? null : { ip: text }
+  // A last label of digits only is an IPv4 address that somebody mistyped.
+  const hostname = /(^|\.)[0-9]+$/.test(text) ? null : parseHostname(text)
+  return hostname === null ? null : { hostname }
 }
 
 function parseAddress(raw: string | null, faults: string[]): string {

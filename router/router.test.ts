@@ -1,6 +1,8 @@
+import { Resolver } from 'node:dns/promises'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { get, type IncomingMessage } from 'node:http'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
@@ -8,8 +10,9 @@ import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createLogger } from '#kit/log.ts'
 import { FakeApi, type FakeObject } from '#kube/fake.ts'
-import type { RouterConfig } from './config.ts'
-import { type Router, startRouter } from './router.ts'
+import { DnsServer } from '#test/support/dns-server.ts'
+import { parseConfig, type RouterConfig } from './config.ts'
+import { type Router, type RouterOptions, startRouter } from './router.ts'
 
 let directory: string
 const routers: Router[] = []
@@ -26,19 +29,23 @@ interface Started {
   readonly messages: string[]
 }
 
-async function start(parts: Partial<RouterConfig>, snapshotPatience = 20_000): Promise<Started> {
+async function start(
+  parts: Partial<RouterConfig>,
+  snapshotPatience = 20_000,
+  options: Partial<RouterOptions> = {},
+): Promise<Started> {
   const messages: string[] = []
+  const command = parseConfig(['--manifests', directory], { POD_NAMESPACE: 'deis' }, '')
+  if (command.kind !== 'run') throw new Error('no configuration')
   const router = await startRouter(
     {
-      source: { kind: 'manifests', directory },
-      namespace: 'deis',
+      ...command.config,
       address: '127.0.0.1',
       httpPort: 0,
       httpsPort: 0,
       builderPort: 0,
       adminPort: 0,
       workers: 1,
-      snapshot: null,
       drainTimeout: 0,
       ...parts,
     },
@@ -48,6 +55,7 @@ async function start(parts: Partial<RouterConfig>, snapshotPatience = 20_000): P
       onFatal: error => messages.push(`fatal: ${error.message}`),
       grace: 0,
       snapshotPatience,
+      ...options,
     },
   )
   routers.push(router)
@@ -118,6 +126,72 @@ test('a change of the cluster is in force at once', async () => {
   await until(async () => (await ask(httpPort, '/', 'web.example.com')).status === 404)
 })
 
+test('§5 the port of the builder is open while there is a builder', async () => {
+  await using api = await FakeApi.start()
+  const kubeconfig = await api.kubeconfig(join(directory, 'kubeconfig'))
+  const builder = createServer(socket => socket.end('SSH-2.0-builder'))
+  builder.listen(0, '127.0.0.1')
+  await once(builder, 'listening')
+  const metadata = { namespace: 'deis', name: 'deis-builder' }
+  const slice = {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { ...metadata, labels: { 'kubernetes.io/service-name': 'deis-builder' } },
+    addressType: 'IPv4',
+    ports: [{ name: 'ssh', port: (builder.address() as AddressInfo).port, protocol: 'TCP' }],
+    endpoints: [{ addresses: ['127.0.0.1'], conditions: { ready: true } }],
+  }
+  api.apply(slice as FakeObject)
+  api.apply({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata,
+    spec: { ports: [{ name: 'ssh', port: 2222 }] },
+  } as FakeObject)
+  const { router, messages } = await start({ source: { kind: 'kubernetes', kubeconfig } })
+  const { builderPort } = await router.ready
+  expect(await text(connect(builderPort!, '127.0.0.1'))).toBe('SSH-2.0-builder')
+  api.delete({ apiVersion: 'v1', plural: 'services', ...metadata })
+  await until(async () => messages.includes('the port of the builder is closed'))
+  await expect(text(connect(builderPort!, '127.0.0.1'))).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+  builder.close()
+})
+
+for (const [given, want] of [
+  [null, 3],
+  [1, 1],
+] as const)
+  test(`§4 workerProcesses is followed ${given === null ? 'live' : 'not when the command line says how many'}`, async () => {
+    await using api = await FakeApi.start()
+    const kubeconfig = await api.kubeconfig(join(directory, 'kubeconfig'))
+    const deployment = (workerProcesses: string): FakeObject =>
+      ({
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: {
+          namespace: 'deis',
+          name: 'deis-router',
+          annotations: { 'router.deis.io/nginx.workerProcesses': workerProcesses },
+        },
+        spec: {},
+      }) as FakeObject
+    api.apply(deployment('1'))
+    const { router } = await start({ source: { kind: 'kubernetes', kubeconfig }, workers: given })
+    const { adminPort, httpPort } = await router.ready
+    const config = async (): Promise<{ version: number; threads: { state: string }[] }> =>
+      JSON.parse((await ask(adminPort, '/config')).body)
+    expect((await config()).threads).toHaveLength(1)
+    const { version } = await config()
+    api.apply(deployment('3'))
+    await until(async () => {
+      const now = await config()
+      return (
+        now.version > version && now.threads.length === want && now.threads.every(({ state }) => state === 'serving')
+      )
+    })
+    expect((await ask(httpPort, '/')).status).toBe(404)
+  })
+
 test('with the cluster away a start serves the snapshot, until the cluster is back', async () => {
   const snapshot = join(directory, 'snapshot')
   const source = { kind: 'kubernetes', kubeconfig: join(directory, 'kubeconfig') } as const
@@ -172,6 +246,119 @@ test('the snapshot gives way when the source is heard late', async () => {
   await until(async () => (await ask(adminPort, '/healthz')).body === 'ok\n')
   await until(async () => (await ask(httpPort, '/', 'web.example.com')).status === 404)
   expect(second.messages).toContain('the snapshot is no longer served')
+})
+
+const leases = { apiVersion: 'coordination.k8s.io/v1', plural: 'leases', namespace: 'deis', name: 'deis-router-leader' }
+const holder = (api: FakeApi): unknown => (api.get(leases).spec as { holderIdentity?: string }).holderIdentity
+const ofClass = (name: string, ingressClassName: string): FakeObject => ({
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'Ingress',
+  metadata: { namespace: 'shop', name },
+  spec: {
+    ingressClassName,
+    rules: [
+      {
+        host: `${name}.example.com`,
+        http: {
+          paths: [{ path: '/', pathType: 'Prefix', backend: { service: { name: 'web', port: { number: 80 } } } }],
+        },
+      },
+    ],
+  },
+})
+const told = (api: FakeApi, name: string): unknown => {
+  const ingresses = { apiVersion: 'networking.k8s.io/v1', plural: 'ingresses', namespace: 'shop' }
+  const status = api.get({ ...ingresses, name }).status as { loadBalancer?: { ingress?: unknown } } | undefined
+  return status?.loadBalancer?.ingress
+}
+
+test('the replica that leads writes the status of Ingresses and Events, and gives the lead back', async () => {
+  await using api = await FakeApi.start()
+  api.apply({
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'IngressClass',
+    metadata: { name: 'deis' },
+    spec: { controller: 'router.deis.io/ingress-controller' },
+  })
+  api.apply({
+    ...service('deis-router'),
+    metadata: { namespace: 'deis', name: 'deis-router' },
+    status: { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } },
+  })
+  api.apply(service('web'))
+  api.apply({
+    ...service('other'),
+    metadata: {
+      ...service('web').metadata,
+      name: 'other',
+      annotations: { 'router.deis.io/domains': 'web.example.com' },
+    },
+  })
+  api.apply(ofClass('ours', 'deis'))
+  api.apply(ofClass('theirs', 'nginx'))
+  const source = { kind: 'kubernetes', kubeconfig: await api.kubeconfig(join(directory, 'kubeconfig')) } as const
+  const publishService = { namespace: 'deis', name: 'deis-router' }
+  const first = await start({ source, publishService, podName: 'router-1' })
+  await first.router.ready
+  await until(async () => api.list({ apiVersion: 'v1', plural: 'events' }).length > 0)
+  await until(async () => JSON.stringify(told(api, 'ours')) === '[{"ip":"192.0.2.1"}]')
+  expect(told(api, 'theirs')).toBeUndefined()
+  expect(api.list({ apiVersion: 'v1', plural: 'events' })).toMatchObject([
+    { reason: 'HostConflict', involvedObject: { kind: 'Service', name: 'web' } },
+  ])
+  const second = await start({ source, publishService, podName: 'router-2' })
+  await second.router.ready
+  const leads = async ({ router }: Started) => JSON.parse((await ask(router.adminPort, '/config')).body).leader
+  expect([await leads(first), await leads(second)]).toEqual([true, false])
+  expect((await ask(first.router.adminPort, '/metrics')).body).toContain('deis_router_leader 1\n')
+  expect((await ask(second.router.adminPort, '/metrics')).body).toContain('deis_router_leader 0\n')
+
+  api.patch(
+    { apiVersion: 'v1', plural: 'services', ...publishService },
+    { status: { loadBalancer: { ingress: [{ hostname: 'lb.example' }] } } },
+  )
+  await until(async () => JSON.stringify(told(api, 'ours')) === '[{"hostname":"lb.example"}]')
+  await first.router.stop()
+  expect(holder(api)).not.toBe('router-1')
+  expect(told(api, 'ours')).toEqual([{ hostname: 'lb.example' }])
+  await until(async () => await leads(second))
+  expect(holder(api)).toBe('router-2')
+})
+
+test('an external name leads to the addresses that DNS tells of, when that is switched on', async () => {
+  await using dns = await DnsServer.start()
+  dns.names.set('api.example', [
+    { address: '192.0.2.1', ttl: 60 },
+    { address: '127.0.0.1', ttl: 60 },
+  ])
+  const resolver = new Resolver()
+  resolver.setServers([dns.address])
+  await using api = await FakeApi.start()
+  api.apply({
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'IngressClass',
+    metadata: { name: 'deis' },
+    spec: { controller: 'router.deis.io/ingress-controller' },
+  })
+  api.apply(ofClass('away', 'deis'))
+  api.apply({
+    ...service('web'),
+    metadata: { namespace: 'shop', name: 'web' },
+    spec: { type: 'ExternalName', externalName: 'api.example', ports: [{ port: 80 }] },
+  })
+  const source = { kind: 'kubernetes', kubeconfig: await api.kubeconfig(join(directory, 'kubeconfig')) } as const
+  const { router } = await start({ source, externalNames: true }, undefined, { resolver })
+  const { adminPort } = await router.ready
+  const addresses = async () =>
+    JSON.parse((await ask(adminPort, '/routes')).body).routes.flatMap(
+      (route: { addresses: string[] }) => route.addresses,
+    )
+  await until(async () => (await addresses()).length > 0)
+  expect(await addresses()).toEqual(['192.0.2.1:80'])
+
+  const { router: without } = await start({ source }, undefined, { resolver })
+  await without.ready
+  expect(dns.questions).toHaveLength(2)
 })
 
 test('a snapshot that could never be written is refused', async () => {

@@ -1,24 +1,29 @@
 // The router as one thing that starts and stops: source → control → published → data threads, with the admin port and
 // the snapshot beside them. `main.ts` runs it as a process, the standalone mode in its own.
 
+import type { Resolver } from 'node:dns/promises'
 import { availableParallelism } from 'node:os'
 import type { Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { StartupError } from '#kit/exit.ts'
 import { LineWriter } from '#kit/line-writer.ts'
-import type { Logger } from '#kit/log.ts'
+import { droppedLogLines, type Logger } from '#kit/log.ts'
+import { KubeClient } from '#kube/client.ts'
 import type { RouterConfig } from './config.ts'
 import { AdminServer, type Health } from './control/admin.ts'
 import { problemsPage, routesPage } from './control/admin-pages.ts'
 import { Control } from './control/control.ts'
 import { DataPlane, type Ports } from './control/data-plane.ts'
+import { ExternalNames } from './control/external-names.ts'
 import { KubernetesSource } from './control/kubernetes-source.ts'
+import { Leadership } from './control/leadership.ts'
 import { ManifestSource } from './control/manifest-source.ts'
 import { Metrics } from './control/metrics.ts'
 import { Published } from './control/published.ts'
 import { createSelfSigned } from './control/self-signed.ts'
 import { checkSnapshotFile, readSnapshot, SnapshotKeeper } from './control/snapshot.ts'
 import type { Source } from './control/source.ts'
+import { statsPage, stubStatus } from './control/stats.ts'
 import { World } from './control/world.ts'
 import type { Patch } from './model/patch.ts'
 
@@ -36,6 +41,8 @@ export interface RouterOptions {
   readonly grace?: number
   /** How long the source may take before the snapshot is served, milliseconds; 3000 when absent. */
   readonly snapshotPatience?: number
+  /** Who is asked for external names; the name servers of the system when absent. */
+  readonly resolver?: Resolver
 }
 
 interface RouterPorts extends Ports {
@@ -74,7 +81,12 @@ class RunningRouter implements Router {
   readonly #plane: DataPlane
   readonly #metrics: Metrics
   readonly #stack = new AsyncDisposableStack()
+  readonly #ending = new AbortController()
   #control: Control | null = null
+  /** Null: there is no cluster whose objects could be told of. */
+  #leadership: Leadership | null = null
+  #names: ExternalNames | null = null
+  #resolving: Promise<void> = Promise.resolve()
   #admin: AdminServer | null = null
   #keeper: SnapshotKeeper | null = null
   #snapshotTimer: NodeJS.Timeout | null = null
@@ -99,6 +111,8 @@ class RunningRouter implements Router {
       address: config.address,
       httpPort: config.httpPort,
       httpsPort: config.httpsPort,
+      builderPort: config.builderPort,
+      drainTimeout: config.drainTimeout,
       published: this.#published,
       accessLog: this.#accessLog,
       log: this.#log,
@@ -107,10 +121,12 @@ class RunningRouter implements Router {
     this.#metrics = new Metrics({
       published: this.#published,
       counters: () => this.#plane.counters(),
-      restarts: () => this.#plane.threads().reduce((sum, { restarts }) => sum + restarts, 0),
+      restarts: () => this.#plane.restarts,
       accessLogDropped: () => this.#accessLog.dropped,
+      logDropped: droppedLogLines,
       problems: () => this.#control?.problems() ?? [],
       watches: () => this.#control?.watches() ?? [],
+      leadership: () => this.#leadership?.state ?? null,
       servedSnapshot: () => this.#servedSnapshot,
       snapshotSaved: () => this.#keeper?.savedAt ?? this.#servedSnapshot,
       now: Date.now,
@@ -122,7 +138,7 @@ class RunningRouter implements Router {
   }
 
   async start(): Promise<void> {
-    const { address, adminPort, snapshot, namespace } = this.#config
+    const { address, adminPort, snapshot } = this.#config
     this.#stack.use(this.#accessLog)
     if (snapshot !== null) await checkSnapshotFile(snapshot)
     const source = this.#stack.use(await openSource(this.#config))
@@ -135,13 +151,21 @@ class RunningRouter implements Router {
       )
       this.#snapshotTimer = setTimeout(() => void this.#serveSnapshot(snapshot), this.#options.snapshotPatience ?? 3000)
     }
-    this.#control = new Control({
+    const world = new World({ ...this.#config, now: Date.now })
+    const control = new Control({
       source,
-      world: new World({ namespace, now: Date.now }),
+      world,
       publish: patch => this.#publishLive(patch),
+      onStep: () => {
+        this.#names?.want(world.wantedNames())
+        this.#leadership?.mark()
+      },
       log: this.#log,
     })
-    this.#control.start()
+    this.#control = control
+    this.#leadership = await this.#openLeadership(world, control)
+    if (this.#config.externalNames) this.#resolveNames(world, control)
+    control.start()
   }
 
   stop(): Promise<void> {
@@ -152,13 +176,17 @@ class RunningRouter implements Router {
   /** Ends everything at once. */
   async close(): Promise<void> {
     if (this.#snapshotTimer !== null) clearTimeout(this.#snapshotTimer)
+    this.#ending.abort()
     await this.#control?.stop()
+    await Promise.all([this.#leadership?.stop(), this.#resolving])
     await this.#plane.close()
     await this.#stack.disposeAsync()
   }
 
   async #stop(): Promise<void> {
     const { drainTimeout } = this.#config
+    // Another replica leads at once, and not only when we have drained.
+    void this.#leadership?.stop()
     if (this.#plane.threads().some(({ state }) => state === 'serving')) {
       this.#log.info({ timeout: drainTimeout / 1000 }, 'draining')
       await delay(this.#options.grace ?? 1000)
@@ -173,6 +201,36 @@ class RunningRouter implements Router {
     this.#servedSnapshot = null
     this.#publish(patch)
     this.#keeper?.changed()
+    // Who does not know the world yet must not lead: it would keep others from it, and do nothing.
+    if (this.#stopping === null) this.#leadership?.start()
+    this.#leadership?.mark()
+  }
+
+  async #openLeadership(world: World, control: Control): Promise<Leadership | null> {
+    const { source, ingressController } = this.#config
+    if (source.kind === 'manifests') return null
+    return new Leadership({
+      ...this.#config,
+      client: await openClient(source.kubeconfig),
+      controller: ingressController,
+      world,
+      problems: () => control.problems(),
+      synced: () => control.synced,
+      log: this.#log,
+    })
+  }
+
+  #resolveNames(world: World, control: Control): void {
+    const { resolver } = this.#options
+    this.#names = new ExternalNames({
+      ...(resolver === undefined ? {} : { resolver }),
+      deliver: (host, addresses) => {
+        world.externalName(host, addresses)
+        control.touch()
+      },
+      log: this.#log,
+    })
+    this.#resolving = this.#names.run(this.#ending.signal)
   }
 
   #publish(patch: Patch): void {
@@ -180,16 +238,21 @@ class RunningRouter implements Router {
     this.#changedAt = Date.now()
     this.#metrics.assign(next.apps)
     this.#followSettings()
-    if (this.#planeStarted) this.#plane.apply(next)
-    else this.#startPlane()
+    if (!this.#planeStarted) {
+      this.#startPlane()
+      return
+    }
+    this.#plane.apply(next)
+    if (next.settings !== undefined) this.#plane.resize(this.#threads())
   }
 
   #startPlane(): void {
     this.#planeStarted = true
     this.#plane.start(this.#threads()).then(
       ports => {
-        const { httpPort, httpsPort } = ports
-        this.#log.info({ http: httpPort, https: httpsPort, admin: this.adminPort }, 'listening')
+        const { httpPort, httpsPort, builderPort } = ports
+        const builder = builderPort ?? 'closed'
+        this.#log.info({ http: httpPort, https: httpsPort, builder, admin: this.adminPort }, 'listening')
         this.#resolveReady({ ...ports, adminPort: this.adminPort })
       },
       (error: StartupError) => {
@@ -244,6 +307,8 @@ class RunningRouter implements Router {
       metrics: async () => ({ contentType: this.#metrics.contentType, text: await this.#metrics.text() }),
       problems: () => problemsPage(this.#control?.problems() ?? []),
       routes: () => routesPage(this.#published),
+      stats: () => statsPage(this.#metrics.traffic()),
+      connections: () => stubStatus(this.#metrics.traffic()),
       config: () => ({
         version: this.#published.version,
         changedAt: this.#changedAt === null ? null : new Date(this.#changedAt).toISOString(),
@@ -253,13 +318,19 @@ class RunningRouter implements Router {
         snapshotOf: this.#servedSnapshot === null ? null : new Date(this.#servedSnapshot).toISOString(),
         watches: this.#control?.watches() ?? [],
         threads: this.#plane.threads(),
+        leader: this.#leadership?.isLeader ?? false,
       }),
     }
   }
 }
 
-function openSource({ source, namespace }: RouterConfig): Promise<Source & AsyncDisposable> {
+function openClient(kubeconfig: string | null): Promise<KubeClient> {
+  return kubeconfig === null ? KubeClient.inCluster() : KubeClient.fromKubeconfig(kubeconfig)
+}
+
+function openSource(config: RouterConfig): Promise<Source & AsyncDisposable> {
+  const { source } = config
   return source.kind === 'manifests'
-    ? ManifestSource.open({ directory: source.directory, namespace })
-    : KubernetesSource.open(source.kubeconfig, namespace)
+    ? ManifestSource.open({ ...config, directory: source.directory })
+    : KubernetesSource.open(source.kubeconfig, config)
 }

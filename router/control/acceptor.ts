@@ -23,6 +23,8 @@ export class Acceptor {
 
   private constructor(server: Server) {
     this.#server = server
+    // A connection that could not be accepted is lost to its client alone.
+    server.on('error', () => {})
   }
 
   get port(): number {

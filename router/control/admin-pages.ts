@@ -2,9 +2,13 @@
 
 import { assertNever } from '#kit/assert-never.ts'
 import type { Certificate } from '../model/certificate.ts'
-import type { HostMatch, PathMatch } from '../model/route.ts'
+import type { HostMatch, PathMatch, Policy } from '../model/route.ts'
+import type { Endpoint } from '../model/upstream.ts'
 import type { DatedProblem } from './problem-book.ts'
 import type { Published } from './published.ts'
+
+/** Addresses of one upstream, and blocks of one allow list, that a page shows; their number is exact. */
+const mostShown = 16
 
 export function problemsPage(problems: readonly DatedProblem[]): unknown {
   return {
@@ -22,14 +26,19 @@ export function routesPage({ routes, upstreams, certificates, version }: Publish
   const entries = routes
     .values()
     .map(route => {
-      const { app, host, path, backend, policies, certificate } = route
+      const { id, app, host, path, backend, policies, https, certificate } = route
+      const endpoints = upstreams.get(backend.upstream)?.endpoints ?? []
       return {
+        id,
         host: hostText(host),
+        ...(host.kind === 'wildcard' && { depth: host.depth }),
         path: pathText(path),
         app,
         upstream: backend.upstream,
-        endpoints: upstreams.get(backend.upstream)?.endpoints.length ?? 0,
-        policies: policies.map(({ kind }) => kind),
+        endpoints: endpoints.length,
+        addresses: endpoints.slice(0, mostShown).map(addressText),
+        policies: policies.map(policyPart),
+        https,
         certificate: certificate === null ? null : certificatePart(certificates.get(certificate)),
       }
     })
@@ -43,6 +52,30 @@ function certificatePart(certificate: Certificate | undefined): unknown {
   return { id, fingerprint, expires: new Date(notAfter).toISOString() }
 }
 
+function addressText({ address, port }: Endpoint): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+}
+
+function policyPart(policy: Policy): unknown {
+  switch (policy.kind) {
+    case 'maintenance':
+      return { kind: policy.kind }
+    case 'enforce-https':
+      return { kind: policy.kind, exceptChallenges: policy.exceptChallenges }
+    case 'allow-list': {
+      const shown = policy.blocks.slice(0, mostShown)
+      return {
+        kind: policy.kind,
+        blocks: policy.blocks.length,
+        shown: shown.map(({ address, prefix }) => `${address}/${prefix}`),
+      }
+    }
+    default:
+      return assertNever(policy)
+  }
+}
+
+/** As somebody may have written it; `~` begins an expression. */
 function hostText(host: HostMatch): string {
   switch (host.kind) {
     case 'exact':
@@ -51,19 +84,26 @@ function hostText(host: HostMatch): string {
       return `*.${host.suffix}`
     case 'label':
       return `${host.label}.*`
+    case 'regex':
+      return `~${host.expression}.*`
     case 'any':
       return '*'
+    case 'default':
+      return 'default'
     default:
       return assertNever(host)
   }
 }
 
+/** `= /x` is that path alone, `/x` it and the segments below it, `/x*` whatever begins with it. */
 function pathText(path: PathMatch): string {
   switch (path.kind) {
     case 'exact':
       return `= ${path.path}`
     case 'prefix':
       return path.path
+    case 'text-prefix':
+      return `${path.path}*`
     default:
       return assertNever(path)
   }

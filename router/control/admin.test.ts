@@ -1,10 +1,14 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { createServer, request as httpRequest, type IncomingMessage } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { createLogger } from '#kit/log.ts'
-import { type AdminPages, AdminServer } from './admin.ts'
+import { parseCidr } from '../model/cidr.ts'
+import type { Hostname } from '../model/hostname.ts'
+import type { HostMatch, PathMatch, Policy, Route } from '../model/route.ts'
+import { type AdminPages, AdminServer, isLoopback } from './admin.ts'
 import { problemsPage, routesPage } from './admin-pages.ts'
 import { Published } from './published.ts'
 import { certificateOf, patchOf, routeOf, upstreamOf } from './testdata/patches.ts'
@@ -20,7 +24,10 @@ async function start(pages: Partial<AdminPages> = {}, idleTimeout?: number): Pro
   published.publish(
     patchOf({
       reset: true,
-      routes: [routeOf('b.example', 'b', 'default/c'), routeOf('a.example', 'a')],
+      routes: [
+        { ...routeOf('b.example', 'b', 'default/c'), https: true },
+        { ...routeOf('a.example', 'a'), https: false },
+      ],
       upstreams: [upstreamOf('b', 1, 2)],
       certificates: [certificateOf('default/c', Date.UTC(2031, 0))],
     }),
@@ -34,6 +41,8 @@ async function start(pages: Partial<AdminPages> = {}, idleTimeout?: number): Pro
       problems: () => problemsPage([{ code: 'no-port', severity: 'error', object, message: 'no port 80', since: 0 }]),
       routes: () => routesPage(published),
       config: () => ({ version: 3 }),
+      stats: () => ({ apps: {} }),
+      connections: () => 'Active connections: 0 \n',
       ...pages,
     },
     createLogger({ level: 'fatal' }),
@@ -62,6 +71,14 @@ const pages: [path: string, status: number, type: RegExp, body: RegExp][] = [
   ['/healthz?probe=1', 200, /^text\/plain/, /^ok\n$/],
   ['/metrics', 200, /^text\/plain; version=0\.0\.4/, /^x 1\n$/],
   ['/config', 200, /^application\/json$/, /"version": 3/],
+  ['/stats', 200, /^application\/json$/, /"apps": \{\}/],
+  ['/stats/', 200, /^application\/json$/, /"apps": \{\}/],
+  ['/stats?x', 200, /^application\/json$/, /"apps": \{\}/],
+  ['/nginx_status', 200, /^text\/plain/, /^Active connections: 0 \n$/],
+  ['/nginx_status/', 200, /^text\/plain/, /^Active connections/],
+  ['/nginx_statusx/y', 200, /^text\/plain/, /^Active connections/],
+  ['/statsx', 404, /^text\/plain/, /not found/],
+  ['/stats/x', 404, /^text\/plain/, /not found/],
   ['/nowhere', 404, /^text\/plain/, /not found/],
   ['/healthz/x', 404, /^text\/plain/, /not found/],
   ['//healthz', 404, /^text\/plain/, /not found/],
@@ -100,26 +117,75 @@ test('/routes, ordered by host, without a key', async () => {
     version: 1,
     routes: [
       {
+        id: 'service/default/a/a.example',
         host: 'a.example',
         path: '/',
         app: 'a',
         upstream: 'default/a:80',
         endpoints: 0,
+        addresses: [],
         policies: [],
+        https: false,
         certificate: null,
       },
       {
+        id: 'service/default/b/b.example',
         host: 'b.example',
         path: '/',
         app: 'b',
         upstream: 'default/b:80',
         endpoints: 2,
+        addresses: ['127.0.0.1:1', '127.0.0.1:2'],
         policies: [],
+        https: true,
         certificate: { id: 'default/c', fingerprint: 'AB:CD', expires: '2031-01-01T00:00:00.000Z' },
       },
     ],
   })
 })
+
+const loopback: [address: string | undefined, want: boolean][] = [
+  ['127.0.0.1', true],
+  ['127.9.9.9', true],
+  ['::ffff:127.0.0.1', true],
+  ['::1', true],
+  ['10.0.0.1', false],
+  ['::ffff:10.0.0.1', false],
+  ['128.0.0.1', false],
+  ['2001:db8::127.0.0.1', false],
+  ['127.0.0.1.example', false],
+  ['', false],
+  [undefined, false],
+]
+for (const [address, want] of loopback)
+  test(`${address} is ${want ? '' : 'not '}this machine`, () => expect(isLoopback(address)).toBe(want))
+
+/** From now on the peers of this process's servers seem to have that address. */
+function acceptFrom(address: string): Disposable {
+  const pretend = (message: unknown): void => {
+    const { socket } = message as { readonly socket: Socket }
+    Object.defineProperty(socket, 'remoteAddress', { value: address })
+  }
+  subscribe('net.server.socket', pretend)
+  return { [Symbol.dispose]: () => void unsubscribe('net.server.socket', pretend) }
+}
+
+const claims = ['X-Forwarded-For', 'X-Real-IP', 'Forwarded']
+for (const path of ['/stats', '/stats/', '/nginx_status', '/nginx_status/x']) {
+  test(`${path} is refused to others, whatever they say of themselves`, async () => {
+    const port = await start()
+    using _ = acceptFrom('192.0.2.1')
+    for (const header of [...claims, 'X-Any'])
+      for (const method of ['GET', 'HEAD'])
+        expect((await ask(port, path, method, { [header]: '127.0.0.1' })).status).toBe(403)
+    expect((await ask(port, '/healthz')).status).toBe(200)
+  })
+
+  test(`${path} goes by the socket, not by what a header says`, async () => {
+    const port = await start()
+    for (const header of claims) expect((await ask(port, path, 'GET', { [header]: '192.0.2.1' })).status).toBe(200)
+  })
+}
 
 for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'])
   test(`${method} is refused`, async () => {
@@ -201,4 +267,66 @@ test('a port that is taken', async () => {
   ).catch(error => error)
   expect(error).toMatchObject({ exitCode: 69, message: expect.stringContaining(`port ${port} (--admin-port)`) })
   other.close()
+})
+
+describe('/routes shows what there is of every kind', () => {
+  const published = new Published(certificateOf('self-signed'))
+  const hosts: [host: HostMatch, want: object][] = [
+    [{ kind: 'exact', host: 'a.example' as Hostname }, { host: 'a.example' }],
+    [
+      { kind: 'wildcard', suffix: 'b.example' as Hostname, depth: 'any' },
+      { host: '*.b.example', depth: 'any' },
+    ],
+    [
+      { kind: 'wildcard', suffix: 'b.example' as Hostname, depth: 'one' },
+      { host: '*.b.example', depth: 'one' },
+    ],
+    [{ kind: 'label', label: 'foo' as Hostname }, { host: 'foo.*' }],
+    [{ kind: 'regex', expression: 'foo-[0-9]+' }, { host: '~foo-[0-9]+.*' }],
+    [{ kind: 'any' }, { host: '*' }],
+    [{ kind: 'default' }, { host: 'default' }],
+  ]
+  const paths: [path: PathMatch, want: string][] = [
+    [{ kind: 'exact', path: '/x' }, '= /x'],
+    [{ kind: 'prefix', path: '/x' }, '/x'],
+    [{ kind: 'text-prefix', path: '/x' }, '/x*'],
+  ]
+  const blocks = Array.from({ length: 20 }, (_, i) => parseCidr(`10.${i}.0.0/16`)!)
+  const policies: [policy: Policy, want: object][] = [
+    [{ kind: 'maintenance' }, { kind: 'maintenance' }],
+    [
+      { kind: 'enforce-https', exceptChallenges: true },
+      { kind: 'enforce-https', exceptChallenges: true },
+    ],
+    [
+      { kind: 'allow-list', blocks: blocks.slice(0, 2) },
+      { kind: 'allow-list', blocks: 2, shown: ['10.0.0.0/16', '10.1.0.0/16'] },
+    ],
+    [
+      { kind: 'allow-list', blocks },
+      { kind: 'allow-list', blocks: 20, shown: blocks.slice(0, 16).map(({ address }) => `${address}/16`) },
+    ],
+  ]
+  const shown = (parts: Partial<Route>): unknown => {
+    published.publish(patchOf({ reset: true, routes: [{ ...routeOf('a.example', 'a'), ...parts }] }))
+    return (routesPage(published) as { readonly routes: readonly unknown[] }).routes[0]
+  }
+  for (const [host, want] of hosts)
+    test(`host ${JSON.stringify(want)}`, () => expect(shown({ host })).toMatchObject(want))
+  for (const [path, want] of paths) test(`path ${want}`, () => expect(shown({ path })).toMatchObject({ path: want }))
+  for (const [policy, want] of policies)
+    test(`policy ${JSON.stringify(want).slice(0, 80)}`, () =>
+      expect(shown({ policies: [policy] })).toMatchObject({ policies: [want] }))
+
+  test('addresses, as many as fit', () => {
+    const endpoints = Array.from({ length: 20 }, (_, i) => ({ address: i === 1 ? 'fd00::1' : `10.0.0.${i}`, port: 80 }))
+    const upstream = { ...upstreamOf('a'), endpoints }
+    published.publish(patchOf({ reset: true, routes: [routeOf('a.example', 'a')], upstreams: [upstream] }))
+    const { routes } = routesPage(published) as {
+      readonly routes: readonly { readonly endpoints: number; readonly addresses: readonly string[] }[]
+    }
+    expect(routes[0]?.endpoints).toBe(20)
+    expect(routes[0]?.addresses).toHaveLength(16)
+    expect(routes[0]?.addresses.slice(0, 2)).toEqual(['10.0.0.0:80', '[fd00::1]:80'])
+  })
 })

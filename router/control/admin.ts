@@ -1,9 +1,14 @@
 // The admin port: health for the kubelet and load balancers, metrics for Prometheus, pages for people. Plain HTTP, read
 // only, never behind PROXY protocol. It runs in control, so that a busy data thread cannot make it slow.
+//
+// `/stats` and `/nginx_status` are for this machine only (contract section 14), by the address of the socket: what a
+// peer says of itself in a header counts nothing here. The others are for whoever reaches the port: kubelet and
+// Prometheus come from elsewhere, and `/problems`, `/routes` and `/config` are how an operator looks into a pod. They
+// name hosts, apps and addresses of all tenants, but no secret; a NetworkPolicy is the place to keep tenants from them.
 
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, isIPv4, type Socket } from 'node:net'
 import type { Logger } from '#kit/log.ts'
 import { listenError, type Port } from './port.ts'
 
@@ -20,6 +25,8 @@ export interface AdminPages {
   problems(): unknown
   routes(): unknown
   config(): unknown
+  stats(): unknown
+  connections(): string
 }
 
 interface Page {
@@ -37,6 +44,8 @@ const index = `deis-router
 /problems  what somebody wrote and is not in force, as JSON
 /routes    what is routed where, as JSON
 /config    version, watches and data threads, as JSON
+/stats     requests by app, as JSON; from this machine only
+/nginx_status  connections, in the words of nginx's stub_status; from this machine only
 `
 
 /** Scrapers and probes need a handful; whoever opens thousands shall not take control's memory. */
@@ -104,6 +113,8 @@ export class AdminServer implements AsyncDisposable {
   }
 }
 
+const elsewhere = text(403, 'from this machine only\n')
+
 async function answer(request: IncomingMessage, pages: AdminPages, log: Logger): Promise<Page> {
   if (request.method !== 'GET' && request.method !== 'HEAD')
     return { ...text(405, 'only GET and HEAD\n'), allow: 'GET, HEAD' }
@@ -127,9 +138,22 @@ async function answer(request: IncomingMessage, pages: AdminPages, log: Logger):
       return json(pages.routes())
     case '/config':
       return json(pages.config())
+    case '/stats':
+    case '/stats/':
+      return isLoopback(request.socket.remoteAddress) ? json(pages.stats()) : elsewhere
     default:
+      // Contract section 14: whatever begins so.
+      if (path?.startsWith('/nginx_status'))
+        return isLoopback(request.socket.remoteAddress) ? text(200, pages.connections()) : elsewhere
       return text(404, 'not found; GET / lists the pages\n')
   }
+}
+
+/** Whether a socket's remote address is of this machine: 127.0.0.0/8 or ::1. */
+export function isLoopback(address: string | undefined): boolean {
+  if (address === undefined) return false
+  const mapped = address.toLowerCase().startsWith('::ffff:') ? address.slice(7) : address
+  return mapped === '::1' || (isIPv4(mapped) && mapped.startsWith('127.'))
 }
 
 function text(status: number, body: string): Page {

@@ -13,7 +13,12 @@ const longestShown = 80
 
 /** A value as messages show it: quoted, escaped, cut to 80 characters. */
 export function quote(value: string): string {
-  return JSON.stringify(value.length > longestShown ? `${value.slice(0, longestShown)}…` : value)
+  const shown = value.length > longestShown ? `${value.slice(0, longestShown)}…` : value
+  // JSON leaves DEL, the second set of controls and the separators of lines as they are.
+  return JSON.stringify(shown).replace(
+    /[\u007f-\u009f\u2028\u2029]/g,
+    octet => `\\u${octet.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }
 
 function value<T>(value: T): Parsed<T> {

@@ -2,16 +2,15 @@
 
 import type { Cidr } from '../model/cidr.ts'
 import type { ObjectRef, Problem } from '../model/problem.ts'
+import { isSpoiltList, whitelist } from './allow-list.ts'
 import {
   boolean,
   certificateMap,
-  cidrList,
   domainList,
   duration,
   integer,
   type Parser,
   pathList,
-  quote,
   size,
   someText,
   wordOr,
@@ -22,12 +21,10 @@ import {
   grave,
   inForce,
   nginxOnly,
-  notYet,
   optional,
   type RetiredKeys,
   readTable,
   row,
-  unprotected,
 } from './annotation-table.ts'
 import { type DomainEntry, parseDomainEntry } from './domain.ts'
 import { referrerPolicy, routerWideTlsKeys } from './router-settings.ts'
@@ -62,7 +59,6 @@ export interface AppSettings {
 // The controller leaves emptied lists behind as "" (section 3), so for its keys that is no mistake: nothing is set.
 const domains = wordOr<readonly DomainEntry[], readonly DomainEntry[]>('', [], domainList)
 const certificates = wordOr('', new Map<DomainEntry, string>(), certificateMap)
-const whitelist = wordOr('', null, cidrList)
 
 const domainEntry: Parser<DomainEntry> = raw => {
   const entry = parseDomainEntry(raw)
@@ -72,23 +68,26 @@ const domainEntry: Parser<DomainEntry> = raw => {
 const rows = {
   domains: grave(optional(domains, 'no domains, so that the app is not routed', inForce)),
   certificates: grave(optional(certificates, 'no certificates, so that no domain of its own has HTTPS', inForce)),
-  whitelist: optional(whitelist, 'an empty list', unprotected, null),
+  whitelist: grave(optional(whitelist, 'a list that lets nobody in', inForce)),
   connectTimeout: row(duration, '30s', inForce),
   tcpTimeout: optional(duration, "the router's defaultTimeout", inForce),
   maintenance: row(boolean, 'false', inForce),
   'ssl.enforce': row(boolean, 'false', inForce),
-  'nginx.proxyBuffers.enabled': optional(boolean, "the router's", notYet, false),
-  'nginx.proxyBuffers.number': optional(integer(), "the router's", notYet),
-  'nginx.proxyBuffers.size': optional(size, "the router's", notYet),
+  'nginx.proxyBuffers.enabled': optional(boolean, "the router's", inForce),
+  'nginx.proxyBuffers.number': optional(integer(), "the router's", inForce),
+  'nginx.proxyBuffers.size': optional(size, "the router's", inForce),
   'nginx.proxyBuffers.busySize': optional(size, "the router's", nginxOnly),
-  regexDomain: optional(someText, 'none', notYet),
-  disableRequestStartHeader: row(boolean, 'false', notYet, false),
-  referrerPolicy: optional(referrerPolicy, "the router's", notYet, 'none'),
-  proxyDomain: optional(domainEntry, 'none', notYet),
-  proxyLocations: row(wordOr<readonly string[], readonly string[]>('', [], pathList), '', notYet),
+  regexDomain: optional(someText, 'none', inForce),
+  disableRequestStartHeader: row(boolean, 'false', inForce),
+  referrerPolicy: optional(referrerPolicy, "the router's", inForce),
+  proxyDomain: optional(domainEntry, 'none', inForce),
+  proxyLocations: row(wordOr<readonly string[], readonly string[]>('', [], pathList), '', inForce),
 }
 
 const retired: RetiredKeys = { tcellAppID: '' }
+
+/** Every key below the prefix that is read on a Service. */
+export const appKeys: readonly string[] = Object.keys(rows)
 
 export interface AppSettingsReading {
   readonly settings: AppSettings
@@ -99,12 +98,7 @@ export interface AppSettingsReading {
 export function readAppSettings(annotations: Annotations, object: ObjectRef): AppSettingsReading {
   const { values: of, problems: found } = readTable(rows, retired, prefix, annotations, object)
   const problems = [...found]
-  const rawWhitelist = annotation(annotations, `${prefix}whitelist`)
-  const spoiltWhitelist = rawWhitelist !== null && whitelist(rawWhitelist).kind === 'bad'
-  if (spoiltWhitelist) {
-    const message = `${prefix}whitelist: ${quote(rawWhitelist)} ${unprotected.message}`
-    problems.push({ ...unprotected, object, message })
-  }
+  const isSpoilt = isSpoiltList(annotations, `${prefix}whitelist`)
   for (const name of routerWideTlsKeys) {
     if (annotation(annotations, prefix + name) === null) continue
     const message = `${prefix}${name} works for the whole router only, on its Deployment; on a Service it has no effect`
@@ -113,7 +107,7 @@ export function readAppSettings(annotations: Annotations, object: ObjectRef): Ap
   const settings: AppSettings = {
     domains: of.domains ?? [],
     certificates: of.certificates ?? new Map(),
-    whitelist: spoiltWhitelist ? [] : of.whitelist,
+    whitelist: isSpoilt ? [] : of.whitelist,
     connectTimeout: of.connectTimeout,
     tcpTimeout: of.tcpTimeout,
     maintenance: of.maintenance,

@@ -1,7 +1,8 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import { expect, test } from 'vitest'
-import { expiryProblem, readCertificate } from './certificate.ts'
+import { selfSign } from '#kit/self-signed.ts'
+import { certificateId, expiryProblem, namesOf, readCertificate } from './certificate.ts'
 import { type KeyType, makePair, makeSecret, type Pair } from './testdata/make-certificate.ts'
 
 const now = Date.UTC(2026, 5, 1)
@@ -118,4 +119,13 @@ test('an expired leaf is whole, with a warning', () => {
     message: 'the certificate in Secret shop/web-cert expired at 2026-05-31T23:59:59.000Z; it is still served',
   })
   expect(expiryProblem(ref, reading.certificate, now - 1000)).toBeNull()
+})
+
+test('the names of a certificate: its DNS names, or its common name when it lists none', () => {
+  const names = (chain: string) => [
+    ...namesOf({ chain, key: '', id: certificateId('a', 'b'), fingerprint: '', notAfter: 0 }),
+  ]
+  expect(names(makePair('A.Example', later).crt)).toEqual(['a.example'])
+  const { chain } = selfSign(['www.example.com', '*.Example.com'], 30, now)
+  expect(names(chain + pair.crt)).toEqual(['www.example.com', '*.example.com'])
 })

@@ -119,3 +119,15 @@ export function expiryProblem(ref: ObjectRef, { notAfter }: Certificate, now: nu
   const message = `the certificate in Secret ${ref.namespace}/${ref.name} expired at ${when}; it is still served`
   return { code: 'certificate-expired', severity: 'warning', object: ref, message }
 }
+
+/**
+ * The DNS names that a certificate is for, in lower case, wildcards as they stand. Its common name counts only when it
+ * lists no names (RFC 9525 section 2).
+ */
+export function namesOf({ chain }: Certificate): ReadonlySet<string> {
+  const { subjectAltName, subject } = new X509Certificate(chain)
+  const listed = subjectAltName ?? ''
+  const names = [...listed.matchAll(/(?:^|, )DNS:([^,\s"]+)/g)].map(match => match[1]!.toLowerCase())
+  const common = /(?:^|\n)CN=([^\n]+)/.exec(subject ?? '')?.[1]
+  return new Set(listed === '' && common !== undefined ? [common.toLowerCase()] : names)
+}

@@ -1,36 +1,58 @@
-// Who owns a host. Several objects may claim one; the first by namespace, then name, has it, for HTTP and HTTPS alike
-// (contract section 7). A change is decided for the hosts that it concerns only.
+// Who has a thing that several objects may claim: a host, a path of a host, the certificate of a host. The one with the
+// least rank has it, among equals the first by namespace, then name (contract section 7, ingress contract I-H4 and I-T5).
+// A change is decided for the things that it concerns only.
 
 import { assertNever } from '#kit/assert-never.ts'
 import type { ObjectRef } from '../model/problem.ts'
 import type { HostMatch } from '../model/route.ts'
 import { refKey } from './object-shape.ts'
 
-/** The identity of a HostMatch, legible: `foo.com`, `*.foo.com` (any depth), `+.foo.com` (one label), `foo.*`, `*`. */
+/**
+ * The identity of a HostMatch, legible: `foo.com`, `*.foo.com`, `foo.*`, `~foo-\d+`, `*` (any), `-` (default). Wildcards of
+ * either depth are one host: only one kind of object can have it.
+ */
 export function hostKey(host: HostMatch): string {
   switch (host.kind) {
     case 'exact':
       return host.host
     case 'wildcard':
-      return `${host.depth === 'any' ? '*' : '+'}.${host.suffix}`
+      return `*.${host.suffix}`
     case 'label':
       return `${host.label}.*`
+    case 'regex':
+      return `~${host.expression}`
     case 'any':
       return '*'
+    case 'default':
+      return '-'
     default:
       return assertNever(host)
   }
 }
 
-/** The order of precedence, by code unit: negative when `a` comes first. */
-function compareClaimants(a: ObjectRef, b: ObjectRef): number {
-  if (a.namespace !== b.namespace) return a.namespace < b.namespace ? -1 : 1
-  if (a.name !== b.name) return a.name < b.name ? -1 : 1
-  return a.kind === b.kind ? 0 : a.kind < b.kind ? -1 : 1
+interface Claimant {
+  readonly ref: ObjectRef
+  /** Compared as text. */
+  readonly rank: string
 }
 
-/** Where `claimant` is in `list`, or would be. Binary search: thousands may claim one host, by mistake or not. */
-function position(list: readonly ObjectRef[], claimant: ObjectRef): number {
+function compareText(a: string, b: string): number {
+  if (a === b) return 0
+  return a < b ? -1 : 1
+}
+
+/** The order of precedence, by code unit: negative when `a` comes first. */
+function compareClaimants(a: Claimant, b: Claimant): number {
+  return (
+    compareText(a.rank, b.rank) ||
+    compareText(a.ref.namespace, b.ref.namespace) ||
+    compareText(a.ref.name, b.ref.name) ||
+    compareText(a.ref.kind, b.ref.kind)
+  )
+}
+
+/** Where `claimant` is in `list`, or would be. Binary search: thousands may claim one thing, by mistake or not. */
+function position(list: readonly Claimant[], claimant: Claimant): number {
   let low = 0
   let high = list.length
   while (low < high) {
@@ -41,45 +63,63 @@ function position(list: readonly ObjectRef[], claimant: ObjectRef): number {
   return low
 }
 
-export class Claims {
-  /** For each host its claimants, the owner first. */
-  readonly #claimants = new Map<string, ObjectRef[]>()
-  readonly #hosts = new Map<string, ReadonlySet<string>>()
+const nothing: ReadonlyMap<string, string> = new Map()
 
-  /** Makes `hosts` all that `claimant` claims. Returns the hosts whose owner is another one now, or none any more. */
-  replace(claimant: ObjectRef, hosts: ReadonlySet<string>): ReadonlySet<string> {
-    const key = refKey(claimant)
-    const before = this.#hosts.get(key) ?? new Set<string>()
+export class Claims {
+  /** For each thing its claimants, the owner first. */
+  readonly #claimants = new Map<string, Claimant[]>()
+  readonly #claims = new Map<string, ReadonlyMap<string, string>>()
+
+  /**
+   * Makes `claims` (things, each with the rank of the claim) all that `ref` claims. Returns the things whose owner is
+   * another one now, or none any more.
+   */
+  replace(ref: ObjectRef, claims: ReadonlyMap<string, string>): ReadonlySet<string> {
+    const key = refKey(ref)
+    const before = this.#claims.get(key) ?? nothing
     const moved = new Set<string>()
-    for (const host of before) if (!hosts.has(host) && this.#withdraw(host, claimant)) moved.add(host)
-    for (const host of hosts) if (!before.has(host) && this.#enter(host, claimant)) moved.add(host)
-    if (hosts.size > 0) this.#hosts.set(key, hosts)
-    else this.#hosts.delete(key)
+    for (const [thing, rank] of before) {
+      const next = claims.get(thing)
+      if (next === rank) continue
+      const owner = this.#ownerKey(thing)
+      this.#withdraw(thing, { ref, rank })
+      if (next !== undefined) this.#enter(thing, { ref, rank: next })
+      if (this.#ownerKey(thing) !== owner) moved.add(thing)
+    }
+    for (const [thing, rank] of claims) {
+      if (before.has(thing)) continue
+      const owner = this.#ownerKey(thing)
+      this.#enter(thing, { ref, rank })
+      if (this.#ownerKey(thing) !== owner) moved.add(thing)
+    }
+    if (claims.size > 0) this.#claims.set(key, claims)
+    else this.#claims.delete(key)
     return moved
   }
 
-  owner(host: string): ObjectRef | null {
-    return this.#claimants.get(host)?.[0] ?? null
+  owner(thing: string): ObjectRef | null {
+    return this.#claimants.get(thing)?.[0]?.ref ?? null
   }
 
-  /** All that claim `host`, the owner first. */
-  claimants(host: string): readonly ObjectRef[] {
-    return this.#claimants.get(host) ?? []
+  /** All that claim `thing`, the owner first. */
+  claimants(thing: string): readonly ObjectRef[] {
+    return (this.#claimants.get(thing) ?? []).map(({ ref }) => ref)
   }
 
-  #enter(host: string, claimant: ObjectRef): boolean {
-    const list = this.#claimants.get(host) ?? []
-    const at = position(list, claimant)
-    list.splice(at, 0, claimant)
-    this.#claimants.set(host, list)
-    return at === 0
+  #ownerKey(thing: string): string | null {
+    const owner = this.owner(thing)
+    return owner === null ? null : refKey(owner)
   }
 
-  #withdraw(host: string, claimant: ObjectRef): boolean {
-    const list = this.#claimants.get(host) ?? []
-    const at = position(list, claimant)
-    list.splice(at, 1)
-    if (list.length === 0) this.#claimants.delete(host)
-    return at === 0
+  #enter(thing: string, claimant: Claimant): void {
+    const list = this.#claimants.get(thing)
+    if (list === undefined) this.#claimants.set(thing, [claimant])
+    else list.splice(position(list, claimant), 0, claimant)
+  }
+
+  #withdraw(thing: string, claimant: Claimant): void {
+    const list = this.#claimants.get(thing) ?? []
+    list.splice(position(list, claimant), 1)
+    if (list.length === 0) this.#claimants.delete(thing)
   }
 }

@@ -8,6 +8,7 @@ const a = routeOf('a.example', 'a')
 const b = routeOf('b.example', 'b')
 const later = { ...a, serverName: 'later' }
 
+const builder = { upstream: upstreamOf('deis-builder').id, connectTimeout: 1000, idleTimeout: 1000 }
 const cases: [name: string, first: Patch, second: Patch][] = [
   ['put twice', patchOf({ routes: [a] }), patchOf({ routes: [later] })],
   ['put, then deleted', patchOf({ routes: [a, b] }), patchOf({ withoutRoutes: [a.id] })],
@@ -19,6 +20,9 @@ const cases: [name: string, first: Patch, second: Patch][] = [
     patchOf({ routes: [b], apps: [{ app: 'b', slot: 4 }] }),
   ],
   ['settings of the first', { ...patchOf({ reset: true }), reset: false }, patchOf({ routes: [a] })],
+  ['a builder, then another change', patchOf({ builder }), patchOf({ routes: [a] })],
+  ['a builder that goes', patchOf({ builder }), patchOf({ builder: null })],
+  ['a builder that comes', patchOf({ builder: null }), patchOf({ builder })],
   ['a reset, then a change', patchOf({ reset: true, routes: [b] }), patchOf({ routes: [a] })],
   ['a change, then a reset', patchOf({ routes: [a] }), patchOf({ reset: true, routes: [b] })],
 ]

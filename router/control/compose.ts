@@ -6,10 +6,13 @@ import type { Delta, Patch } from '../model/patch.ts'
 export function compose(first: Patch | null, second: Patch): Patch {
   if (first === null || second.reset) return second
   const settings = second.settings ?? first.settings
+  // Null says something: there is no builder.
+  const builder = second.builder === undefined ? first.builder : second.builder
   return {
     version: second.version,
     reset: first.reset,
     ...(settings !== undefined && { settings }),
+    ...(builder !== undefined && { builder }),
     routes: composeDelta(first.routes, second.routes),
     upstreams: composeDelta(first.upstreams, second.upstreams),
     certificates: composeDelta(first.certificates, second.certificates),

@@ -1,20 +1,27 @@
 import { afterEach, expect, test } from 'vitest'
 import { createLogger } from '#kit/log.ts'
-import type { Deployment, EndpointSlice, Secret, Service } from '#kube/types.ts'
+import type { Deployment, EndpointSlice, Ingress, IngressClass, Secret, Service } from '#kube/types.ts'
 import type { WatchState } from '#kube/watch.ts'
 import type { Patch } from '../model/patch.ts'
 import type { Problem } from '../model/problem.ts'
 import { Collection } from './collection.ts'
 import { Control } from './control.ts'
 import { createSelfSigned } from './self-signed.ts'
-import type { Source } from './source.ts'
+import type { NamedService, Source } from './source.ts'
 import { World } from './world.ts'
 
 /** A source that a test fills by hand. Each Secret is silent until it is told of. */
 class HandSource implements Source {
   readonly services = new Collection<Service>()
   readonly endpointSlices = new Collection<EndpointSlice>()
-  readonly deployment = new Collection<Deployment>()
+  readonly workload = new Collection<Deployment>()
+  readonly workloadResource = 'deployment'
+  readonly ingressList = new Collection<Ingress>()
+  readonly classList = new Collection<IngressClass>()
+  ingresses: Collection<Ingress> | null = null
+  ingressClasses: Collection<IngressClass> | null = null
+  namedServices: readonly NamedService[] = []
+  readonly refusedWatches = new Set<string>()
   readonly secrets = new Map<string, Collection<Secret>>()
   /** Secrets that are followed now, and those followed ever, by `NAMESPACE/NAME`. */
   readonly following = new Set<string>()
@@ -48,22 +55,48 @@ class HandSource implements Source {
     return this.watchStates
   }
 
+  refused(): ReadonlySet<string> {
+    return this.refusedWatches
+  }
+
   problems(): readonly Problem[] {
     return this.found
   }
 
-  /** Everything but Secrets that are not the platform's. */
+  /** Switches Ingresses on. */
+  withIngresses(): void {
+    this.ingresses = this.ingressList
+    this.ingressClasses = this.classList
+  }
+
+  /** Everything but Secrets that are not the router's own. */
   fill(...services: readonly Service[]): void {
     this.services.replace(services)
     this.endpointSlices.replace([])
-    this.deployment.replace([])
+    this.workload.replace([])
     this.named(platform).replace([])
+    this.named(dhParameters).replace([])
   }
 }
 
 const platform = 'deis/deis-router-platform-cert'
+const dhParameters = 'deis/deis-router-dhparam'
 const controls: Control[] = []
 afterEach(() => Promise.all(controls.splice(0).map(control => control.stop())))
+
+const className = 'deis'
+const ingressClass: IngressClass = {
+  metadata: { name: className },
+  spec: { controller: 'router.deis.io/ingress-controller' },
+}
+
+function ingress(name: string): Ingress {
+  const path = { path: '/', pathType: 'Prefix', backend: { service: { name: 'web', port: { number: 80 } } } }
+  return {
+    metadata: { name, namespace: 'shop' },
+    spec: { ingressClassName: className, rules: [{ host: `${name}.example.com`, http: { paths: [path] } }] },
+  }
+}
 
 function bench(prepare: (source: HandSource) => void = () => {}, refuse: (patch: Patch) => void = () => {}) {
   const source = new HandSource()
@@ -138,10 +171,11 @@ test('nothing is published before all has been heard; then the whole world at on
   source.endpointSlices.replace([])
   await until(() => control.waitingFor().length === 1)
   expect(control.waitingFor()).toEqual(['deployment'])
-  source.deployment.replace([])
-  await until(() => source.following.size === 2)
-  expect(control.waitingFor()).toEqual([`secret ${platform}`, 'secret shop/web-cert'])
+  source.workload.replace([])
+  await until(() => source.following.size === 3)
+  expect(control.waitingFor().toSorted()).toEqual([dhParameters, platform, 'shop/web-cert'].map(key => `secret ${key}`))
   source.named(platform).replace([])
+  source.named(dhParameters).replace([])
   expect(patches).toEqual([])
   source.named('shop/web-cert').replace([secret('web-cert')])
   const first = await published(1)
@@ -201,7 +235,7 @@ test('a host that changes its certificate has one all the time', async () => {
   await until(() => source.following.has('shop/new-cert'))
   source.named('shop/new-cert').replace([secret('new-cert')])
   expect(certificates(await published(2))).toEqual(['web.example.com shop/new-cert'])
-  expect(source.following).toEqual(new Set([platform, 'shop/new-cert']))
+  expect(source.following).toEqual(new Set([platform, dhParameters, 'shop/new-cert']))
 })
 
 test('a Secret that does not come holds a change back for a moment only', async () => {
@@ -237,7 +271,17 @@ test('thousands of Secrets begin a few at a time', async () => {
   }
   expect(most).toBeLessThanOrEqual(16)
   expect((await published(1)).routes.upserts).toHaveLength(200)
-  expect(new Set(source.followed).size).toBe(201)
+  expect(new Set(source.followed).size).toBe(202)
+})
+
+test('the first publication waits for all certificates to be checked, which takes more than one step', async () => {
+  const count = 300
+  const { source, published } = bench()
+  const apps = Array.from({ length: count }, (_, index) => `app-${index}`)
+  for (const name of apps) source.named(`shop/${name}-cert`).replace([secret(`${name}-cert`)])
+  source.fill(...apps.map(name => withCertificate(name, name)))
+  const first = await published(1)
+  expect(first.routes.upserts.filter(({ certificate }) => certificate !== null)).toHaveLength(count)
 })
 
 test('a problem is logged when it appears and when it is solved, once each', async () => {
@@ -297,6 +341,56 @@ test('a watch that cannot connect is logged, before anything was published too',
   source.watchStates = [{ resource: 'services', connected: false, synced: false, ...counts, lastError: 'ECONNREFUSED' }]
   await until(() => logged.length > 0)
   expect(logged).toMatchObject([{ level: 'warn', watch: 'services', reason: 'ECONNREFUSED' }])
+})
+
+test('Ingresses are waited for as well, where they are switched on', async () => {
+  const { source, control, published } = bench(source => source.withIngresses())
+  expect(control.waitingFor()).toContain('ingresses')
+  source.fill()
+  source.classList.replace([ingressClass])
+  await until(() => control.waitingFor().length === 1)
+  expect(control.waitingFor()).toEqual(['ingresses'])
+  source.ingressList.replace([ingress('blog')])
+  expect((await published(1)).routes.upserts.map(({ serverName }) => serverName)).toEqual(['blog.example.com'])
+})
+
+test('Ingresses that we may not read keep Services waiting for some seconds only, and are served once we may', async () => {
+  const { source, published, logged, control } = bench(source => {
+    source.withIngresses()
+    source.refusedWatches.add('ingresses').add('ingressclasses')
+  })
+  source.fill(service('web'))
+  expect((await published(1)).routes.upserts).toHaveLength(1)
+  expect(logged).toContainEqual(expect.objectContaining({ watches: ['ingressclasses', 'ingresses'] }))
+  expect(control.synced).toBe(true)
+  source.ingressList.replace([ingress('blog')])
+  source.classList.replace([ingressClass])
+  expect((await published(2)).routes.upserts.map(({ serverName }) => serverName)).toEqual(['blog.example.com'])
+})
+
+test('a Service that is followed by its name is the builder', async () => {
+  const builders = new Collection<Service>()
+  const slices = new Collection<EndpointSlice>()
+  const { source, published } = bench(source => {
+    source.namedServices = [{ namespace: 'deis', name: 'deis-builder', services: builders, endpointSlices: slices }]
+  })
+  source.fill()
+  builders.replace([{ metadata: { name: 'deis-builder', namespace: 'deis' }, spec: { ports: [{ port: 2222 }] } }])
+  slices.replace([
+    {
+      metadata: { name: 'b', namespace: 'deis', labels: { 'kubernetes.io/service-name': 'deis-builder' } },
+      addressType: 'IPv4',
+      endpoints: [{ addresses: ['10.0.0.9'] }],
+      ports: [{ port: 2223 }],
+    },
+  ])
+  const first = await published(1)
+  expect(first.builder?.upstream).toBe('deis/deis-builder:2222')
+  expect(first.upstreams.upserts).toEqual([
+    { id: 'deis/deis-builder:2222', endpoints: [{ address: '10.0.0.9', port: 2223 }] },
+  ])
+  builders.replace([])
+  expect((await published(2)).builder).toBeNull()
 })
 
 test('stopping ends every watch', async () => {

@@ -1,12 +1,14 @@
 // From the source's facts to Patches:
 //
 //   services ─┐
-//   slices ───┼─▶ World ─▶ (holdoff) ─▶ take ─▶ which Secrets are wanted ─▶ publish
-//   deployment┤                                        │
+//   slices ───┤
+//   ingresses ┼─▶ World ─▶ (holdoff) ─▶ take ─▶ which Secrets are wanted ─▶ publish
+//   workload ─┤                                        │
 //   secrets ◀─┴────── one watch for each ◀─────────────┘
 //
 // The first publication carries the whole world, once everything that it takes has been heard of. After that each
-// change follows in milliseconds.
+// change follows in milliseconds. What only some routes depend on (Ingresses, a Service by its name) keeps the others
+// waiting no longer than a few seconds when the server refuses it.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '#kit/log.ts'
@@ -31,14 +33,16 @@ const secretHold = 300
 const lookInterval = 1000
 const impatientLookInterval = 100
 
-const basics = ['services', 'endpointslices', 'deployment'] as const
-type Basic = (typeof basics)[number]
+/** What is refused to us and not indispensable keeps us from being ready this long, milliseconds. */
+const refusalPatience = 5000
 
 export interface ControlOptions {
   readonly source: Source
   readonly world: World
   /** The next step of the configuration; the first one has `reset`. */
   readonly publish: (patch: Patch) => void
+  /** The world may be another one now, in what no Patch tells of too: the status of Ingresses, the names to resolve. */
+  readonly onStep?: () => void
   readonly log: Logger
   /** Milliseconds since the epoch. */
   readonly now?: () => number
@@ -48,16 +52,19 @@ export class Control {
   readonly #source: Source
   readonly #world: World
   readonly #publish: (patch: Patch) => void
+  readonly #onStep: () => void
   readonly #log: Logger
   readonly #stop = new AbortController()
   readonly #holdoff: Holdoff
   readonly #secrets: SecretWatches
   readonly #sourceProblems: ProblemBook
   readonly #watchLog: WatchLog
-  readonly #heard = new Set<Basic>()
+  /** What is followed, by resource: whether we can do without, and whether it has been heard. */
+  readonly #followed = new Map<string, { readonly isVital: boolean; heard: boolean }>()
   readonly #running: Promise<void>[] = []
   #look: NodeJS.Timeout | null = null
   #held: { readonly since: number; patch: Patch; readonly release: NodeJS.Timeout } | null = null
+  #startedAt = 0
   #lastProgress = 0
   #synced = false
   /** A step failed: what the world has told of is not all in force, and only the whole of it will be right. */
@@ -67,6 +74,7 @@ export class Control {
     this.#source = options.source
     this.#world = options.world
     this.#publish = options.publish
+    this.#onStep = options.onStep ?? (() => {})
     this.#log = options.log
     this.#sourceProblems = new ProblemBook(options.now ?? Date.now)
     this.#watchLog = new WatchLog(options.log)
@@ -88,11 +96,30 @@ export class Control {
   }
 
   start(): void {
-    const { services, endpointSlices, deployment } = this.#source
-    this.#follow('services', services, change => this.#world.services(change))
-    this.#follow('endpointslices', endpointSlices, change => this.#world.endpointSlices(change))
-    this.#follow('deployment', deployment, change => this.#world.deployment(change))
+    const source = this.#source
+    const world = this.#world
+    this.#startedAt = performance.now()
+    this.#follow('services', true, source.services, change => world.services(change))
+    this.#follow('endpointslices', true, source.endpointSlices, change => world.endpointSlices(change))
+    this.#follow(source.workloadResource, true, source.workload, change => world.workload(change))
+    const { ingresses, ingressClasses } = source
+    if (ingressClasses !== null)
+      this.#follow('ingressclasses', false, ingressClasses, change => world.ingressClasses(change))
+    if (ingresses !== null) this.#follow('ingresses', false, ingresses, change => world.ingresses(change))
+    for (const { namespace, name, services, endpointSlices } of source.namedServices) {
+      const path = `${namespace}/${name}`
+      this.#follow(`service ${path}`, false, services, change => world.namedService(namespace, name, change))
+      if (endpointSlices !== null)
+        this.#follow(`endpointslices of ${path}`, false, endpointSlices, change =>
+          world.namedEndpointSlices(namespace, name, change),
+        )
+    }
     this.#scheduleLook()
+  }
+
+  /** Somebody has told the world something: a step follows. */
+  touch(): void {
+    this.#holdoff.mark()
   }
 
   /** Ends all watches; nothing is published after it. */
@@ -108,7 +135,7 @@ export class Control {
   waitingFor(): readonly string[] {
     if (this.#synced) return []
     const states = new Map(this.#source.states().map(state => [state.resource, state]))
-    const missing = basics.filter(name => !this.#heard.has(name))
+    const missing = this.#missing()
     const names = missing.length > 0 ? missing : this.#secrets.unsettled().map(key => `secret ${key}`)
     return names.map(name => describe(name, states.get(name)))
   }
@@ -123,14 +150,21 @@ export class Control {
     return [...this.#sourceProblems.list(), ...this.#world.problems()]
   }
 
-  #follow<T extends KubeObject>(name: Basic, watcher: Watcher<T>, hear: (change: Change<T>) => void): void {
+  #follow<T extends KubeObject>(
+    name: string,
+    isVital: boolean,
+    watcher: Watcher<T>,
+    hear: (change: Change<T>) => void,
+  ): void {
+    const followed = { isVital, heard: false }
+    this.#followed.set(name, followed)
     const run = async (): Promise<void> => {
       for (const { signal } = this.#stop; !signal.aborted; ) {
         try {
           for await (const change of watcher.changes(signal)) {
             if (signal.aborted) return
             hear(change)
-            if (change.kind === 'reset') this.#heard.add(name)
+            if (change.kind === 'reset') followed.heard = true
             this.#holdoff.mark()
           }
         } catch (error) {
@@ -143,12 +177,24 @@ export class Control {
     this.#running.push(run())
   }
 
+  /** What has to be heard before anything can be published, by resource. */
+  #missing(): readonly string[] {
+    const missing = [...this.#followed].filter(([, { heard }]) => !heard)
+    if (missing.length === 0 || performance.now() - this.#startedAt < refusalPatience) {
+      return missing.map(([name]) => name)
+    }
+    const refused = this.#source.refused()
+    return missing.filter(([name, { isVital }]) => isVital || !refused.has(name)).map(([name]) => name)
+  }
+
   #step(): void {
-    if (this.#stop.signal.aborted || this.#heard.size < basics.length) return
+    if (this.#stop.signal.aborted || (!this.#synced && this.#missing().length > 0)) return
     try {
       const since = performance.now()
       const patch = this.#world.take()
       this.#secrets.want(this.#world.wantedSecrets())
+      if (this.#world.unfinished) this.#holdoff.mark()
+      this.#onStep()
       if (!this.#synced) this.#tryFirst()
       else if (this.#behind) this.#catchUp()
       else if (patch !== null) this.#next(patch, since)
@@ -175,9 +221,12 @@ export class Control {
 
   #tryFirst(): void {
     if (this.#lastProgress === 0) this.#lastProgress = performance.now()
+    if (this.#world.unfinished) return
     const unsettled = this.#secrets.unsettled()
     if (unsettled.length > 0 && performance.now() - this.#lastProgress < secretPatience) return
     if (unsettled.length > 0) this.#log.warn({ secrets: unsettled.slice(0, 20) }, 'going on without these Secrets')
+    const unheard = [...this.#followed].filter(([, { heard }]) => !heard).map(([name]) => name)
+    if (unheard.length > 0) this.#log.warn({ watches: unheard }, 'going on without these, which we may not read')
     this.#publish(this.#world.whole())
     this.#synced = true
     this.#behind = false

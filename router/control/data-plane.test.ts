@@ -45,6 +45,8 @@ function bench(options: Partial<DataPlaneOptions> = {}, first = patchOf({ reset:
     address: '127.0.0.1',
     httpPort: 0,
     httpsPort: 0,
+    builderPort: 0,
+    drainTimeout: 1000,
     published,
     accessLog: new LineWriter(out, { maxWaiting: 1024 * 1024, onError: () => {} }),
     log,
@@ -68,7 +70,7 @@ function worker(source: string): URL {
     import { createServer } from 'node:http'
     const counters = new Float64Array(workerData.counters)
     const say = message => parentPort.postMessage(message)
-    const listening = (port = 1) => say({ kind: 'listening', httpPort: port, httpsPort: port })
+    const listening = (port = 1) => say({ kind: 'listening', httpPort: port, httpsPort: port, builderPort: null })
     ${source}`)}`,
   )
 }
@@ -134,6 +136,7 @@ for (const reusePort of process.platform === 'linux' ? [true, false] : [false])
     expect(plane.threads().map(({ appliedVersion }) => appliedVersion)).toEqual([version, version])
     for (let i = 0; i < 4; i++) expect(await fetchText(httpPort)).toEqual({ status: 200, body: 'hello' })
     expect(plane.counters().reduce((sum, counters) => sum + counters[counter.httpAccepted]!, 0)).toBe(5)
+    await until(() => plane.counters().every(counters => counters[counter.heartbeat]! > 1))
     expect(await plane.drain(1000)).toBe(0)
     expect(accessLog.join('').match(/GET \/ HTTP\/1.1/g)).toHaveLength(5)
   })
@@ -151,6 +154,134 @@ test('a thread that dies is replaced from what is published now, and keeps its t
   expect(plane.threads()).toEqual([{ index: 0, state: 'serving', appliedVersion: version, restarts: 1 }])
   expect((await fetchText(httpPort)).body).toBe(String(version))
   expect(logged).toContain('a data thread ended and is replaced')
+})
+
+/** Index and state of each thread. */
+const states = (plane: DataPlane): string[] => plane.threads().map(({ index, state }) => `${index} ${state}`)
+
+test('§4 workerProcesses: threads are added, and totals of those that go stay', async () => {
+  const { plane, publish } = bench({ reusePort: true, workerUrl: listening, drainTimeout: 60_000 })
+  const { httpPort } = await plane.start(1)
+  const total = (): number => plane.counters().reduce((sum, counters) => sum + counters[counter.httpAccepted]!, 0)
+  plane.resize(3)
+  // Readiness does not wait for them.
+  expect(plane.serving).toBe(true)
+  await until(() => states(plane).join() === '0 serving,1 serving,2 serving')
+  for (let i = 0; i < 12; i++) await fetchText(httpPort, '/count')
+  expect(total()).toBe(12)
+  plane.resize(1)
+  await until(() => states(plane).join() === '0 serving')
+  expect(total()).toBe(12)
+  for (const counters of plane.counters().slice(1)) {
+    expect(counters[counter.httpOpen]).toBe(0)
+    expect(counters[counter.configVersion]).toBe(Infinity)
+  }
+  const { version } = publish(patchOf({}))
+  await plane.applied(version)
+  // Places are used again, with what is published now.
+  plane.resize(2)
+  await until(() => states(plane).join() === '0 serving,1 serving')
+  expect(plane.threads()[1]!.appliedVersion).toBe(version)
+  expect(plane.counters()).toHaveLength(3)
+  await fetchText(httpPort, '/count')
+  expect(total()).toBe(13)
+  expect(await plane.drain(1000)).toBe(4)
+})
+
+test('§4 workerProcesses: surplus threads go when those that stay serve', async () => {
+  // The second one takes a while to serve.
+  const source = `
+    parentPort.on('message', ({ kind }) => {
+      if (kind === 'drain') say({ kind: 'drained', cut: 0 })
+      if (kind === 'patch') listening()
+    })
+    if (workerData.index !== 1) listening()`
+  const { plane, publish } = bench({ reusePort: true, workerUrl: worker(source) })
+  await plane.start(1)
+  plane.resize(3)
+  await until(() => plane.threads()[2]?.state === 'serving')
+  plane.resize(2)
+  expect(states(plane)).toEqual(['0 serving', '1 starting', '2 serving'])
+  publish(patchOf({}))
+  await until(() => states(plane).join() === '0 serving,1 serving')
+})
+
+test('a thread that is to go and does not answer is ended', async () => {
+  const { plane } = bench({
+    reusePort: true,
+    workerUrl: worker('listening()\nsetInterval(() => {}, 1000)'),
+    drainTimeout: 0,
+  })
+  await plane.start(2)
+  plane.resize(1)
+  await until(() => states(plane).join() === '0 serving')
+})
+
+test('a thread that hangs is replaced', async () => {
+  const source = `
+    setInterval(() => counters[${counter.heartbeat}]++, 50)
+    listening()
+    parentPort.on('message', () => { if (counters[63]++ === 0) for (;;) {} })`
+  const { plane, publish, logged } = bench({ reusePort: true, workerUrl: worker(source), patience: 2_000 })
+  await plane.start(1)
+  publish(patchOf({}))
+  await until(() => plane.restarts === 1 && plane.serving)
+  expect(logged).toContain('a data thread hangs and is ended')
+})
+
+for (const reusePort of process.platform === 'linux' ? [true, false] : [false])
+  test(`§5 the port of the builder opens and closes with it, ${reusePort ? 'in each thread' : 'by hand-over'}`, async () => {
+    const builder = createTcpServer(socket => socket.end('SSH-2.0-builder'))
+    builder.listen(0, '127.0.0.1')
+    await once(builder, 'listening')
+    cleanups.push(() => builder.close())
+    const { port } = builder.address() as AddressInfo
+    const upstream = upstreamOf('builder', port)
+    const withBuilder = { builder: { upstream: upstream.id, connectTimeout: 1000, idleTimeout: 10_000 } }
+    const first = { ...patchOf({ reset: true, upstreams: [upstream] }), ...withBuilder }
+    const { plane, publish, logged } = bench({ reusePort }, first)
+    const { builderPort } = await plane.start(2)
+    const ask = async (): Promise<string> => {
+      const socket = connect(builderPort!, '127.0.0.1')
+      return text(socket).catch((error: NodeJS.ErrnoException) => error.code ?? 'ERROR')
+    }
+    for (let i = 0; i < 4; i++) expect(await ask()).toBe('SSH-2.0-builder')
+    publish({ ...patchOf({}), builder: null })
+    await until(() => logged.includes('the port of the builder is closed'))
+    expect(await ask()).toBe('ECONNREFUSED')
+    publish({ ...patchOf({}), ...withBuilder })
+    await until(() => logged.filter(line => line === 'the port of the builder is open').length === 2)
+    for (let i = 0; i < 4; i++) expect(await ask()).toBe('SSH-2.0-builder')
+    // Threads that come later have it too.
+    plane.resize(3)
+    await until(() => states(plane).length === 3 && plane.threads().every(({ state }) => state === 'serving'))
+    for (let i = 0; i < 6; i++) expect(await ask()).toBe('SSH-2.0-builder')
+    const accepted = plane.counters().reduce((sum, counters) => sum + counters[counter.builderAccepted]!, 0)
+    expect(accepted).toBe(14)
+    await plane.drain(1000)
+    expect(await ask()).toBe('ECONNREFUSED')
+  })
+
+test('§5 a port of the builder that another process has keeps nothing else from serving', async () => {
+  const other = createTcpServer()
+  other.listen({ port: 0, host: '127.0.0.1', reusePort: true })
+  await once(other, 'listening')
+  const { port } = other.address() as AddressInfo
+  const upstream = upstreamOf('builder', 1)
+  const builder = { upstream: upstream.id, connectTimeout: 1000, idleTimeout: 10_000 }
+  const first = { ...patchOf({ reset: true, upstreams: [upstream] }), builder }
+  const { plane, logged } = bench(
+    { reusePort: process.platform === 'linux', builderPort: port, builderRetry: 20 },
+    first,
+  )
+  const ports = await plane.start(1)
+  expect(ports.builderPort).toBe(null)
+  expect(logged).toContain('the port of the builder cannot be had; it is tried again')
+  expect((await fetchText(ports.httpPort)).status).toBe(404)
+  other.close()
+  await until(() => logged.includes('the port of the builder is open'))
+  // Nobody answers, but the port is ours.
+  expect(await text(connect(port, '127.0.0.1'))).toBe('')
 })
 
 test('threads that keep dying at the start', async () => {

@@ -1,27 +1,37 @@
 // The data threads as control sees them: started, told of each change, replaced when they die, drained at the end.
 
-import type { Socket } from 'node:net'
-import type { Transferable } from 'node:worker_threads'
 import { exitCode, StartupError } from '#kit/exit.ts'
 import type { LineWriter } from '#kit/line-writer.ts'
-import { type Logger, levelOf } from '#kit/log.ts'
+import type { Logger } from '#kit/log.ts'
 import type { DataThreadOptions, FromData } from '../model/message.ts'
 import type { Patch } from '../model/patch.ts'
 import { Acceptor } from './acceptor.ts'
+import { BuilderListeners } from './builder-listeners.ts'
+import { BuilderPort } from './builder-port.ts'
 import { DataThread, type DataThreadHost, type DataThreadState, type ListenFailure } from './data-thread.ts'
+import { capacityOf, fileLimit } from './file-limit.ts'
+import { HandOver } from './hand-over.ts'
 import { listenError, type Port, probePort } from './port.ts'
 import type { Published } from './published.ts'
+import { ThreadLog } from './thread-log.ts'
+import { TicketKeys } from './ticket-keys.ts'
 
 /** A thread that died this often before it served will not serve. */
 const hopeless = 5
-/** Lines that data threads may log in a second; tenants' endpoints can provoke any number. */
-const maxLogLines = 100
+/** Milliseconds between two looks at whether threads are alive. */
+const watchInterval = 1_000
+/** So long may the event loop of a thread stand still: machines can be very busy, and tables very large. */
+const patience = 30_000
 
 export interface DataPlaneOptions {
   readonly address: string
   /** 0: the kernel chooses. */
   readonly httpPort: number
   readonly httpsPort: number
+  /** Open only while there is a builder. */
+  readonly builderPort: number
+  /** How long the connections of a thread that is not needed any more may go on, milliseconds. */
+  readonly drainTimeout: number
   /** What a thread starts from. */
   readonly published: Published
   readonly accessLog: LineWriter
@@ -31,11 +41,17 @@ export interface DataPlaneOptions {
   /** Whether threads share ports (`SO_REUSEPORT`, which spreads connections on Linux only). */
   readonly reusePort?: boolean
   readonly workerUrl?: URL
+  /** How long a thread may hang before it is replaced, milliseconds; 30 s unless told. */
+  readonly patience?: number
+  /** Milliseconds until the port of the builder is tried again; 5 s unless told. */
+  readonly builderRetry?: number
 }
 
 export interface Ports {
   readonly httpPort: number
   readonly httpsPort: number
+  /** Null: closed, for there is no builder or the port cannot be had. */
+  readonly builderPort: number | null
 }
 
 export interface ThreadStatus {
@@ -50,25 +66,48 @@ export class DataPlane implements DataThreadHost {
   readonly log: Logger
   readonly #options: DataPlaneOptions
   readonly #reusePort: boolean
-  readonly #dataLog: Logger
+  readonly #threadLog: ThreadLog
   readonly #waiting = new Set<() => void>()
-  #threads: readonly DataThread[] = []
-  #ports: Ports
+  readonly #files = fileLimit()
+  readonly #ticketKeys = new TicketKeys(keys => {
+    for (const thread of this.#places) thread.post({ kind: 'ticket-keys', keys })
+  })
+  readonly #builderListeners: BuilderListeners
+  readonly #builderPort: BuilderPort
+  /** Every place that a thread ever had, retired ones too: their totals still count. */
+  readonly #places: DataThread[] = []
+  readonly #handOver: HandOver
+  #wanted = 0
+  #ports: Pick<Ports, 'httpPort' | 'httpsPort'>
   #acceptors: readonly Acceptor[] = []
-  #next = 0
+  #watch: NodeJS.Timeout | undefined
   #started = false
   #failure: StartupError | null = null
   #draining = false
-  #logWindow = 0
-  #logLines = 0
 
   constructor(options: DataPlaneOptions) {
     this.#options = options
     this.workerUrl = options.workerUrl ?? new URL('../data/main.ts', import.meta.url)
     this.log = options.log
     this.#reusePort = options.reusePort ?? process.platform === 'linux'
-    this.#dataLog = options.log.child({})
+    this.#threadLog = new ThreadLog(options.log)
+    this.#handOver = new HandOver(this.#places, options.log)
     this.#ports = { httpPort: options.httpPort, httpsPort: options.httpsPort }
+    const listeners = new BuilderListeners({
+      address: options.address,
+      number: options.builderPort,
+      reusePort: this.#reusePort,
+      threads: this.#places,
+      handOver: this.#handOver,
+      until: done => this.#until(done),
+    })
+    this.#builderListeners = listeners
+    this.#builderPort = new BuilderPort({
+      open: () => listeners.open(),
+      close: () => listeners.close(),
+      log: this.log,
+      ...(options.builderRetry !== undefined && { retry: options.builderRetry }),
+    })
   }
 
   /** Throws StartupError 69 when a port is not to be had. Call it early: `start` waits for the first configuration. */
@@ -78,58 +117,78 @@ export class DataPlane implements DataThreadHost {
 
   /** Starts `threads` threads from what is published. Rejects with StartupError 69 when they cannot listen or keep dying. */
   async start(threads: number): Promise<Ports> {
-    this.#threads = Array.from({ length: threads }, (_, index) => new DataThread(index, this))
+    this.#wanted = threads
+    for (let index = 0; index < threads; index++) this.#places.push(new DataThread(index, this))
     try {
       this.#applySettings()
       if (this.#reusePort) await this.probe()
       else await this.#accept()
       if (this.#draining) throw new StartupError(exitCode.unavailable, 'asked to end before the start was complete')
       // The first one turns port 0 into a number for the others.
-      this.#threads[0]?.start()
-      await this.#until(() => this.#threads[0]?.state === 'serving')
-      for (const thread of this.#threads.slice(1)) thread.start()
-      await this.#until(() => this.serving)
+      this.#places[0]?.start()
+      await this.#until(() => this.#places[0]?.state === 'serving')
+      for (const thread of this.#places.slice(1)) thread.start()
+      await this.#until(() => this.#places.every(({ state }) => state === 'serving'))
+      await this.#followBuilder()
     } catch (error) {
       await this.close()
       throw error
     }
     this.#started = true
-    return this.#ports
+    this.#watchOver()
+    this.#resize()
+    // Either may have changed while the start was under way.
+    void this.#followBuilder()
+    return { ...this.#ports, builderPort: this.#builderPort.port }
   }
 
-  /** Every thread accepts connections. */
+  /** From now on there are to be so many threads: new ones serve before others go. */
+  resize(threads: number): void {
+    this.#wanted = threads
+    this.#resize()
+  }
+
+  /** Every thread accepts connections, but for those that have only just been added to others. */
   get serving(): boolean {
-    return this.#threads.length > 0 && this.#threads.every(({ state }) => state === 'serving')
+    const staying = this.#staying()
+    return (
+      staying.some(({ state }) => state === 'serving') &&
+      staying.every(({ state, fresh }) => state === 'serving' || fresh)
+    )
   }
 
   get draining(): boolean {
     return this.#draining
   }
 
+  /** Threads that there are, those on their way out included. */
   threads(): readonly ThreadStatus[] {
-    return this.#threads.map(({ index, state, appliedVersion, restarts }) => ({
-      index,
-      state,
-      appliedVersion,
-      restarts,
-    }))
+    return this.#places
+      .filter(({ retiring, state }) => !retiring || state !== 'drained')
+      .map(({ index, state, appliedVersion, restarts }) => ({ index, state, appliedVersion, restarts }))
   }
 
-  /** Laid out by model/counters.ts, one for each thread. */
+  /** Threads started in place of one that died, ever. */
+  get restarts(): number {
+    return this.#places.reduce((sum, { restarts }) => sum + restarts, 0)
+  }
+
+  /** Laid out by model/counters.ts, one for each thread that there ever was. */
   counters(): readonly Float64Array[] {
-    return this.#threads.map(({ counters }) => new Float64Array(counters))
+    return this.#places.map(({ counters }) => new Float64Array(counters))
   }
 
   /** Sends what is already in `published` to every thread; those that are dead will start from it. */
   apply(patch: Patch): void {
     if (patch.settings !== undefined) this.#applySettings()
-    for (const thread of this.#threads) thread.post({ kind: 'patch', patch })
+    for (const thread of this.#places) thread.post({ kind: 'patch', patch })
+    if (this.#started && patch.builder !== undefined) void this.#followBuilder()
   }
 
   /** Resolves when every thread that serves has this version or a later one in force. */
   applied(version: number): Promise<void> {
     return this.#until(() =>
-      this.#threads.every(thread => thread.state !== 'serving' || thread.appliedVersion >= version),
+      this.#places.every(thread => thread.state !== 'serving' || thread.appliedVersion >= version),
     )
   }
 
@@ -138,36 +197,42 @@ export class DataPlane implements DataThreadHost {
    * Resolves with the number of connections cut.
    */
   async drain(timeout: number): Promise<number> {
-    this.#draining = true
-    for (const acceptor of this.#acceptors) acceptor.close()
-    for (const thread of this.#threads) thread.drain(timeout)
+    this.#acceptNoMore()
+    const staying = this.#staying()
+    for (const thread of this.#places) thread.drain(timeout)
     // The threads keep to the timeout themselves; one that does not answer is ended.
     const late = AbortSignal.timeout(timeout + 2000)
-    await this.#until(() => this.#threads.every(({ state }) => state === 'drained'), late).catch(() => {
+    await this.#until(() => this.#places.every(({ state }) => state === 'drained'), late).catch(() => {
       this.log.warn({ timeout }, 'data threads did not answer the drain and are ended')
     })
-    await Promise.all(this.#threads.map(thread => thread.terminate()))
-    return this.#threads.reduce((cut, thread) => cut + thread.cut, 0)
+    await Promise.all(this.#places.map(thread => thread.terminate()))
+    return staying.reduce((cut, thread) => cut + thread.cut, 0)
   }
 
   /** Ends all threads at once. */
   async close(): Promise<void> {
-    this.#draining = true
-    for (const acceptor of this.#acceptors) acceptor.close()
-    await Promise.all(this.#threads.map(thread => thread.terminate()))
+    this.#acceptNoMore()
+    await Promise.all(this.#places.map(thread => thread.terminate()))
   }
 
   options(): Omit<DataThreadOptions, 'index' | 'counters'> {
     return {
       address: this.#options.address,
       ...this.#ports,
+      builderPort: this.#builderListeners.ordered,
       reusePort: this.#reusePort,
+      capacity: this.#capacity(),
+      ticketKeys: this.#ticketKeys.current,
       world: this.#options.published.whole(),
     }
   }
 
-  listening({ httpPort, httpsPort }: Ports): void {
-    if (this.#reusePort) this.#ports = { httpPort, httpsPort }
+  listening(thread: DataThread, { httpPort, httpsPort, builderPort }: FromData & { readonly kind: 'listening' }): void {
+    if (!this.#reusePort) return
+    this.#ports = { httpPort, httpsPort }
+    // The wish may have changed while it started.
+    const port = this.#builderListeners.ordered
+    if (builderPort !== port) thread.post({ kind: 'builder-port', port })
   }
 
   listenFailed(thread: DataThread, { port, code, message }: ListenFailure): void {
@@ -184,21 +249,14 @@ export class DataPlane implements DataThreadHost {
     this.#options.accessLog.write(lines)
   }
 
-  heard({ level, message, fields }: FromData & { readonly kind: 'log' }, thread: number): void {
-    const window = Math.floor(performance.now() / 1000)
-    if (window !== this.#logWindow) {
-      const lost = this.#logLines - maxLogLines
-      if (lost > 0) this.#dataLog.warn({ lines: lost }, 'data threads logged too much; lines were left out')
-      this.#logWindow = window
-      this.#logLines = 0
-    }
-    if (this.#dataLog.isLevelEnabled(level) && ++this.#logLines <= maxLogLines)
-      this.#dataLog[level]({ ...fields, thread }, message)
+  heard(entry: FromData & { readonly kind: 'log' }, thread: number): void {
+    this.#threadLog.write(entry, thread)
   }
 
   changed(): void {
-    const hopelessly = this.#threads.filter(({ deathsAtStart }) => deathsAtStart >= hopeless).length
-    const started = this.#threads.filter(({ state }) => state !== 'idle').length
+    const staying = this.#staying()
+    const hopelessly = staying.filter(({ deathsAtStart }) => deathsAtStart >= hopeless).length
+    const started = staying.filter(({ state }) => state !== 'idle').length
     if (hopelessly > 0 && hopelessly === started && this.#failure === null && !this.#draining) {
       this.#failure = new StartupError(
         exitCode.unavailable,
@@ -206,6 +264,7 @@ export class DataPlane implements DataThreadHost {
       )
       if (this.#started) this.#options.onHopeless(this.#failure)
     }
+    this.#resize()
     this.#wake()
   }
 
@@ -217,35 +276,79 @@ export class DataPlane implements DataThreadHost {
     ]
   }
 
+  #staying(): readonly DataThread[] {
+    return this.#places.filter(({ retiring }) => !retiring)
+  }
+
+  /** New threads start at once; surplus ones go when all that stay serve. */
+  #resize(): void {
+    if (!this.#started || this.#draining) return
+    const before = this.#staying().length
+    // What threads do in here leads back here: so each step looks anew.
+    while (this.#staying().length < this.#wanted) this.#freePlace().start()
+    while (this.#staying().length > this.#wanted) {
+      const staying = this.#staying()
+      if (staying.slice(0, this.#wanted).some(({ state }) => state !== 'serving')) break
+      staying.at(-1)?.retire(this.#options.drainTimeout)
+    }
+    const { length } = this.#staying()
+    if (length === before) return
+    this.log.info({ threads: length }, 'the number of data threads changes')
+    const connections = this.#capacity()
+    for (const thread of this.#places) thread.post({ kind: 'capacity', connections })
+  }
+
+  #freePlace(): DataThread {
+    const free = this.#places.find(({ retiring, state }) => retiring && state === 'drained')
+    if (free !== undefined) return free
+    const thread = new DataThread(this.#places.length, this)
+    this.#places.push(thread)
+    return thread
+  }
+
+  #capacity(): number {
+    return capacityOf(this.#files, Math.max(1, this.#staying().length))
+  }
+
+  /** Ends threads that hang. */
+  #watchOver(): void {
+    let last = performance.now()
+    this.#watch = setInterval(() => {
+      const now = performance.now()
+      // When we stood still ourselves, so did they maybe.
+      const elapsed = Math.min(now - last, 2 * watchInterval)
+      last = now
+      for (const thread of this.#places) thread.watch(elapsed, this.#options.patience ?? patience)
+    }, watchInterval)
+  }
+
+  #acceptNoMore(): void {
+    this.#draining = true
+    clearInterval(this.#watch)
+    this.#builderPort.stop()
+    this.#ticketKeys[Symbol.dispose]()
+    this.#builderListeners.stop()
+    for (const acceptor of this.#acceptors) acceptor.close()
+  }
+
   #applySettings(): void {
     const { settings } = this.#options.published
-    if (settings !== null) this.#dataLog.level = levelOf(settings.errorLogLevel)
+    if (settings === null) return
+    this.#threadLog.follow(settings.errorLogLevel)
+    this.#ticketKeys.outlive(settings.tls.sessionTimeout)
   }
 
   async #accept(): Promise<void> {
     const [http, https] = this.#portsWanted()
-    const plain = await Acceptor.listen(http!, socket => this.#handOver(socket, false))
+    const plain = await Acceptor.listen(http!, socket => this.#handOver.take(socket, 'http'))
     this.#acceptors = [plain]
-    const secure = await Acceptor.listen(https!, socket => this.#handOver(socket, true))
+    const secure = await Acceptor.listen(https!, socket => this.#handOver.take(socket, 'https'))
     this.#acceptors = [plain, secure]
     this.#ports = { httpPort: plain.port, httpsPort: secure.port }
   }
 
-  #handOver(socket: Socket, secure: boolean): void {
-    for (let tried = 0; tried < this.#threads.length; tried++) {
-      const thread = this.#threads[this.#next++ % this.#threads.length]!
-      if (thread.state !== 'serving') continue
-      try {
-        // Node can move a connected socket to another thread; its types do not say so yet.
-        thread.post({ kind: 'socket', secure, socket }, [socket as unknown as Transferable])
-        return
-      } catch (error) {
-        // The client went away in between.
-        this.log.debug({ err: error }, 'a connection could not be handed over')
-        break
-      }
-    }
-    socket.destroy()
+  #followBuilder(): Promise<void> {
+    return this.#builderPort.want(this.#options.published.builder !== null)
   }
 
   #until(done: () => boolean, signal?: AbortSignal): Promise<void> {

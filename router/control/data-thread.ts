@@ -11,6 +11,8 @@ const gauges = [
   counter.httpOpen,
   counter.httpsOpen,
   counter.tunnelsOpen,
+  counter.requestsOpen,
+  counter.builderOpen,
   counter.upstreamOpen,
   counter.upstreamIdle,
   counter.configVersion,
@@ -23,6 +25,8 @@ const firstDelay = 100
 const longestDelay = 10_000
 /** A thread that served this long did not die of its start. */
 const goodLife = 10_000
+/** What a thread that is to go may take beyond the time it has for its connections. */
+const drainSlack = 2_000
 
 export type DataThreadState = 'idle' | 'starting' | 'serving' | 'dead' | 'drained'
 
@@ -34,7 +38,7 @@ export interface DataThreadHost {
   readonly log: Logger
   /** For a worker that starts now. */
   options(): Omit<DataThreadOptions, 'index' | 'counters'>
-  listening(ports: FromData & { readonly kind: 'listening' }): void
+  listening(thread: DataThread, ports: FromData & { readonly kind: 'listening' }): void
   listenFailed(thread: DataThread, failure: ListenFailure): void
   accessLog(lines: Uint8Array): void
   heard(entry: FromData & { readonly kind: 'log' }, thread: number): void
@@ -58,6 +62,11 @@ export class DataThread {
   #restart: NodeJS.Timeout | null = null
   #cut = 0
   #draining = false
+  #retiring = false
+  #late: NodeJS.Timeout | undefined
+  #answersBuilderPort = true
+  #beat = 0
+  #silence = 0
 
   constructor(index: number, host: DataThreadHost) {
     this.index = index
@@ -83,13 +92,38 @@ export class DataThread {
     return this.#deathsAtStart
   }
 
+  /** On its way out, or gone, while others stay. */
+  get retiring(): boolean {
+    return this.#retiring
+  }
+
+  /** Starts for the first time. */
+  get fresh(): boolean {
+    return this.#state === 'starting' && this.#servingSince === 0 && this.#deaths === 0
+  }
+
+  /** Takes new connections. */
+  get accepts(): boolean {
+    return this.#state === 'serving' && !this.#draining
+  }
+
+  /** Has done what it was told last about the builder's port, as far as it could. */
+  get answersBuilderPort(): boolean {
+    return this.#state !== 'serving' || this.#answersBuilderPort
+  }
+
   /** Connections that the drain cut. */
   get cut(): number {
     return this.#cut
   }
 
   start(): void {
+    clearTimeout(this.#late)
     this.#restart = null
+    this.#draining = false
+    if (this.#retiring) this.#forget()
+    this.#retiring = false
+    this.#answersBuilderPort = true
     this.#state = 'starting'
     const workerData: DataThreadOptions = { ...this.#host.options(), index: this.index, counters: this.counters }
     this.#startVersion = workerData.world.version
@@ -108,6 +142,7 @@ export class DataThread {
   }
 
   post(message: ToData, transfer: readonly Transferable[] = []): void {
+    if (message.kind === 'builder-port') this.#answersBuilderPort = false
     this.#worker?.postMessage(message, transfer)
   }
 
@@ -119,14 +154,45 @@ export class DataThread {
     else if (this.#state !== 'drained') void this.terminate()
   }
 
+  /** The same, while other threads stay; `start` brings it back once it is drained. */
+  retire(timeout: number): void {
+    this.#retiring = true
+    this.#late = setTimeout(() => void this.terminate(), timeout + drainSlack)
+    this.drain(timeout)
+  }
+
+  /**
+   * To be called now and then, `elapsed` milliseconds after the last time: a worker whose event loop stood still for
+   * `patience` milliseconds is ended, and replaced like one that died. Never sooner: a busy machine is no fault of it.
+   */
+  watch(elapsed: number, patience: number): void {
+    const beat = new Float64Array(this.counters)[counter.heartbeat]!
+    if (this.#state !== 'serving' || beat !== this.#beat) this.#silence = 0
+    else this.#silence += elapsed
+    this.#beat = beat
+    if (this.#silence < patience) return
+    this.#silence = 0
+    this.#host.log.error({ thread: this.index, seconds: patience / 1000 }, 'a data thread hangs and is ended')
+    void this.#worker?.terminate()
+  }
+
   /** Ends the worker at once; none follows it. */
   async terminate(): Promise<void> {
     this.#draining = true
     if (this.#restart !== null) clearTimeout(this.#restart)
     this.#restart = null
+    clearTimeout(this.#late)
     const worker = this.#worker
     await worker?.terminate()
     if (worker === null) this.#become('drained')
+  }
+
+  /** A place that is used again starts as a new one; what it counted stays. */
+  #forget(): void {
+    this.#servingSince = 0
+    this.#deaths = 0
+    this.#deathsAtStart = 0
+    this.#cut = 0
   }
 
   #hear(message: FromData): void {
@@ -136,7 +202,7 @@ export class DataThread {
         this.#deathsAtStart = 0
         // It does not listen before the world that it was given is in force.
         this.#appliedVersion = Math.max(this.#appliedVersion, this.#startVersion)
-        this.#host.listening(message)
+        this.#host.listening(this, message)
         this.#become('serving')
         break
       case 'listen-failed':
@@ -150,7 +216,13 @@ export class DataThread {
         break
       case 'drained':
         this.#cut = message.cut
-        this.#become('drained')
+        // Its place may be needed again: then nothing of the worker may be left.
+        if (this.#retiring) void this.terminate()
+        else this.#become('drained')
+        break
+      case 'builder-port':
+        this.#answersBuilderPort = true
+        this.#host.changed(this)
         break
       case 'access-log':
         this.#host.accessLog(message.lines)
@@ -186,6 +258,8 @@ export class DataThread {
 
   #become(state: DataThreadState): void {
     this.#state = state
+    // Who is gone for good does not hold back the version that is in force everywhere.
+    if (state === 'drained' && this.#retiring) new Float64Array(this.counters)[counter.configVersion] = Infinity
     this.#host.changed(this)
   }
 }

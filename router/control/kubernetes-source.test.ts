@@ -7,6 +7,16 @@ import { FakeApi, type FakeObject } from '#kube/fake.ts'
 import type { KubeObject } from '#kube/types.ts'
 import type { Change, Watcher } from '#kube/watch.ts'
 import { KubernetesSource } from './kubernetes-source.ts'
+import type { SourceOptions } from './source.ts'
+
+const options: SourceOptions = {
+  namespace: 'deis',
+  ingress: false,
+  watchNamespace: null,
+  workload: 'Deployment',
+  secrets: 'named',
+  publishService: null,
+}
 
 let directory: string
 let api: FakeApi
@@ -16,7 +26,7 @@ let stop: AbortController
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'kubernetes-source-'))
   api = await FakeApi.start()
-  source = await KubernetesSource.open(await api.kubeconfig(join(directory, 'kubeconfig')), 'deis')
+  source = await open()
   stop = new AbortController()
 })
 afterEach(async () => {
@@ -25,6 +35,17 @@ afterEach(async () => {
   await api.close()
   await rm(directory, { recursive: true })
 })
+
+async function open(changed: Partial<SourceOptions> = {}): Promise<KubernetesSource> {
+  return KubernetesSource.open(await api.kubeconfig(join(directory, 'kubeconfig')), { ...options, ...changed })
+}
+
+/** The source of the test, with other options. */
+async function reopen(changed: Partial<SourceOptions>): Promise<KubernetesSource> {
+  await source[Symbol.asyncDispose]()
+  source = await open(changed)
+  return source
+}
 
 function follow<T extends KubeObject>(watcher: Watcher<T>): () => Promise<Change<T>> {
   const changes = watcher.changes(stop.signal)[Symbol.asyncIterator]()
@@ -65,9 +86,7 @@ test('routable Services of all namespaces, only the fields that we read', async 
         metadata: {
           name: 'one',
           namespace: 'a',
-          uid: expect.any(String),
           resourceVersion: expect.any(String),
-          creationTimestamp: expect.any(String),
           labels: { 'router.deis.io/routable': 'true', app: 'web' },
           annotations: { 'router.deis.io/domains': 'one' },
         },
@@ -113,7 +132,7 @@ test('the Deployment deis-router of our namespace, by its name', async () => {
     ['else', 'deis-router'],
   ] as const)
     api.apply({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { namespace, name } } as FakeObject)
-  const change = await follow(source.deployment)()
+  const change = await follow(source.workload)()
   expect(change).toMatchObject({ kind: 'reset', objects: [{ metadata: { namespace: 'deis', name: 'deis-router' } }] })
   expect(change.kind === 'reset' && change.objects).toHaveLength(1)
 })
@@ -136,16 +155,182 @@ test('a Secret is listed and watched by its name only, as RBAC resourceNames dem
     expect([path, query.fieldSelector]).toEqual(['/api/v1/namespaces/a/secrets', 'metadata.name=web-cert'])
 })
 
+const watches = ['services', 'endpointslices', 'deployment', 'service deis/deis-builder']
+
 test('states name each watch, a Secret for as long as it is followed', async () => {
   const resources = () => source.states().map(({ resource }) => resource)
-  expect(resources()).toEqual(['services', 'endpointslices', 'deployment'])
+  expect(resources()).toEqual(watches)
   const end = new AbortController()
   const changes = source.secret('a', 'web-cert').changes(end.signal)[Symbol.asyncIterator]()
   await changes.next()
   expect(resources()).toContain('secret a/web-cert')
   end.abort()
   await changes.next()
-  expect(resources()).toEqual(['services', 'endpointslices', 'deployment'])
+  expect(resources()).toEqual(watches)
+})
+
+function object(kind: string, namespace: string | null, name: string, rest: object = {}): FakeObject {
+  const versions: Record<string, string> = { Service: 'v1', Secret: 'v1', DaemonSet: 'apps/v1' }
+  const apiVersion = versions[kind] ?? 'networking.k8s.io/v1'
+  return { apiVersion, kind, metadata: { name, ...(namespace !== null && { namespace }) }, ...rest } as FakeObject
+}
+
+const names = <T extends KubeObject>(change: Change<T>): readonly string[] =>
+  change.kind === 'reset' ? change.objects.map(({ metadata }) => metadata.name) : []
+
+test('with Ingresses: all Services, Ingresses and IngressClasses, trimmed', async () => {
+  api.apply(service('a', 'plain', 'false'))
+  api.apply(
+    object('Ingress', 'a', 'web', {
+      metadata: {
+        namespace: 'a',
+        name: 'web',
+        labels: { app: 'web' },
+        annotations: {
+          'kubernetes.io/ingress.class': 'deis',
+          'router.deis.io/maintenance': 'true',
+          'nginx.ingress.kubernetes.io/configuration-snippet': 'a long text',
+          'cert-manager.io/issuer': 'letsencrypt',
+        },
+        managedFields: [{}],
+      },
+      spec: { ingressClassName: 'deis', rules: [{ host: 'a.example' }], tls: [{ secretName: 's' }] },
+      status: { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } },
+    }),
+  )
+  api.apply(object('IngressClass', null, 'deis', { spec: { controller: 'c' }, metadata: { name: 'deis', labels: {} } }))
+  const opened = await reopen({ ingress: true })
+  expect(names(await follow(opened.services)())).toEqual(['plain'])
+  expect(JSON.parse(JSON.stringify(await follow(opened.ingresses!)()))).toEqual({
+    kind: 'reset',
+    objects: [
+      {
+        apiVersion: 'networking.k8s.io/v1',
+        kind: 'Ingress',
+        metadata: {
+          namespace: 'a',
+          name: 'web',
+          resourceVersion: expect.any(String),
+          creationTimestamp: expect.any(String),
+          annotations: {
+            'kubernetes.io/ingress.class': 'deis',
+            'router.deis.io/maintenance': 'true',
+            'nginx.ingress.kubernetes.io/configuration-snippet': '',
+          },
+        },
+        spec: { ingressClassName: 'deis', rules: [{ host: 'a.example' }], tls: [{ secretName: 's' }] },
+        status: { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } },
+      },
+    ],
+  })
+  expect(JSON.parse(JSON.stringify(await follow(opened.ingressClasses!)()))).toMatchObject({
+    objects: [{ metadata: { name: 'deis' }, spec: { controller: 'c' } }],
+  })
+  expect(opened.namedServices).toEqual([])
+  expect(opened.states().map(({ resource }) => resource)).toEqual([
+    'services',
+    'endpointslices',
+    'deployment',
+    'ingresses',
+    'ingressclasses',
+  ])
+})
+
+test('only the Service in front of us keeps its addresses', async () => {
+  for (const name of ['front', 'other']) api.apply(service('a', name))
+  const opened = await reopen({ ingress: true, publishService: { namespace: 'a', name: 'front' } })
+  const change = await follow(opened.services)()
+  const specs = change.kind === 'reset' ? change.objects.map(({ spec, status }) => [spec?.clusterIP, status]) : []
+  expect(JSON.parse(JSON.stringify(specs))).toEqual([
+    ['10.0.0.1', { loadBalancer: {} }],
+    [null, null],
+  ])
+})
+
+test('what is switched off is not asked for', async () => {
+  const opened = await reopen({})
+  expect([opened.ingresses, opened.ingressClasses]).toEqual([null, null])
+  for (const watcher of [opened.services, opened.endpointSlices, opened.workload]) await follow(watcher)()
+  for (const { services } of opened.namedServices) await follow(services)()
+  const paths = new Set(api.requests.map(({ path, query }) => `${path} ${query.fieldSelector ?? query.labelSelector}`))
+  expect([...paths].sort()).toEqual([
+    '/api/v1/namespaces/deis/services metadata.name=deis-builder',
+    '/api/v1/services router.deis.io/routable=true',
+    '/apis/apps/v1/namespaces/deis/deployments metadata.name=deis-router',
+    '/apis/discovery.k8s.io/v1/endpointslices kubernetes.io/service-name',
+  ])
+  expect(new Set(api.requests.map(({ method }) => method))).toEqual(new Set(['GET']))
+})
+
+test('one namespace: nothing outside of it but what is named', async () => {
+  const opened = await reopen({
+    ingress: true,
+    watchNamespace: 'shop',
+    workload: 'DaemonSet',
+    publishService: { namespace: 'front', name: 'lb' },
+  })
+  const { services, endpointSlices, workload, ingresses, ingressClasses, namedServices } = opened
+  for (const watcher of [services, endpointSlices, workload, ingresses!, ingressClasses!])
+    await follow<KubeObject>(watcher)()
+  for (const named of namedServices) {
+    await follow(named.services)()
+    if (named.endpointSlices !== null) await follow(named.endpointSlices)()
+  }
+  const paths = new Set(
+    api.requests.map(({ path, query }) => `${path} ${query.fieldSelector ?? query.labelSelector ?? ''}`),
+  )
+  expect([...paths].sort()).toEqual([
+    '/api/v1/namespaces/deis/services metadata.name=deis-builder',
+    '/api/v1/namespaces/front/services metadata.name=lb',
+    '/api/v1/namespaces/shop/services ',
+    '/apis/apps/v1/namespaces/deis/daemonsets metadata.name=deis-router',
+    '/apis/discovery.k8s.io/v1/namespaces/deis/endpointslices kubernetes.io/service-name=deis-builder',
+    '/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices kubernetes.io/service-name',
+    '/apis/networking.k8s.io/v1/ingressclasses ',
+    '/apis/networking.k8s.io/v1/namespaces/shop/ingresses ',
+  ])
+})
+
+test('all Secrets: one watch serves each by its name, as it comes, changes and goes', async () => {
+  const secret = (name: string, type: string, crt: string) =>
+    object('Secret', 'a', name, { type, data: { 'tls.crt': crt, other: 'large' } })
+  api.apply(secret('one', 'kubernetes.io/tls', 'Yw=='))
+  api.apply(secret('release', 'helm.sh/release.v1', 'Yw=='))
+  const opened = await reopen({ secrets: 'all' })
+  const one = follow(opened.secret('a', 'one'))
+  expect(await one()).toMatchObject({ kind: 'reset', objects: [{ data: { 'tls.crt': 'Yw==' } }] })
+  const two = follow(opened.secret('a', 'two'))
+  expect(await two()).toEqual({ kind: 'reset', objects: [] })
+  expect(await follow(opened.secret('a', 'release'))()).toEqual({ kind: 'reset', objects: [] })
+  api.apply(secret('two', 'Opaque', 'ZA=='))
+  const change = await two()
+  expect(change).toMatchObject({ kind: 'upsert', object: { data: { 'tls.crt': 'ZA==' } } })
+  expect(change.kind === 'upsert' && change.object.data).not.toHaveProperty('other')
+  api.delete({ apiVersion: 'v1', plural: 'secrets', namespace: 'a', name: 'one' })
+  expect(await one()).toMatchObject({ kind: 'delete', object: { metadata: { name: 'one' } } })
+  const asked = new Set(api.requests.filter(({ path }) => path.endsWith('/secrets')).map(({ path }) => path))
+  expect([...asked]).toEqual(['/api/v1/secrets'])
+  expect(opened.states().map(({ resource }) => resource)).toContain('secrets')
+})
+
+test('a refusal of Ingresses names the rule and is told apart', async () => {
+  api.forbid('ingresses')
+  const opened = await reopen({ ingress: true, watchNamespace: 'shop' })
+  const first = follow(opened.ingresses!)()
+  for (const end = Date.now() + 10_000; opened.refused().size === 0 && Date.now() < end; )
+    await new Promise(resolve => setTimeout(resolve, 5))
+  expect([...opened.refused()]).toEqual(['ingresses'])
+  expect(opened.problems()).toEqual([
+    {
+      code: 'forbidden',
+      severity: 'error',
+      object: { kind: 'Role', namespace: 'shop', name: 'deis-router' },
+      message: 'we may not read ingresses of shop: it must allow list and watch',
+    },
+  ])
+  api.allow('ingresses')
+  await first
+  expect([...opened.refused(), ...opened.problems()]).toEqual([])
 })
 
 const forbidden: [plural: string, follow: () => () => Promise<unknown>, object: object, message: RegExp][] = [
@@ -163,7 +348,7 @@ const forbidden: [plural: string, follow: () => () => Promise<unknown>, object: 
   ],
   [
     'deployments',
-    () => follow(source.deployment),
+    () => follow(source.workload),
     { kind: 'Deployment', namespace: 'deis', name: 'deis-router' },
     /a Role in deis/,
   ],
@@ -183,7 +368,7 @@ for (const [plural, begin, object, message] of forbidden)
   })
 
 test('a kubeconfig that cannot be read', async () => {
-  const error: unknown = await KubernetesSource.open(join(directory, 'nowhere'), 'deis').catch(error => error)
+  const error: unknown = await KubernetesSource.open(join(directory, 'nowhere'), options).catch(error => error)
   expect(error).toBeInstanceOf(StartupError)
   expect(error).toMatchObject({ exitCode: 64, message: expect.stringContaining('nowhere') })
 })

@@ -3,18 +3,25 @@
 // keys of certificates.
 
 import { LineCounter, parseAllDocuments } from 'yaml'
-import type { Deployment, EndpointSlice, Secret, Service } from '#kube/types.ts'
+import type { DaemonSet, Deployment, EndpointSlice, Ingress, IngressClass, Secret, Service } from '#kube/types.ts'
+import type { Problem } from '../model/problem.ts'
+import { clusterKinds } from './object-shape.ts'
 
 export type ManifestObject =
   | { readonly kind: 'Service'; readonly object: Service }
   | { readonly kind: 'EndpointSlice'; readonly object: EndpointSlice }
   | { readonly kind: 'Secret'; readonly object: Secret }
   | { readonly kind: 'Deployment'; readonly object: Deployment }
+  | { readonly kind: 'DaemonSet'; readonly object: DaemonSet }
+  | { readonly kind: 'Ingress'; readonly object: Ingress }
+  | { readonly kind: 'IngressClass'; readonly object: IngressClass }
 
 interface ManifestFault {
   /** 1 for the first line of the file. */
   readonly line: number
   readonly reason: string
+  /** A warning when it may be meant as it is. */
+  readonly severity: Problem['severity']
 }
 
 export type ManifestFile =
@@ -24,8 +31,8 @@ export type ManifestFile =
   | { readonly kind: 'objects'; readonly objects: readonly ManifestObject[]; readonly faults: readonly ManifestFault[] }
 
 /**
- * Reads all documents of a manifest. Objects of kinds that a router does not read are left out in silence; those
- * without a namespace are in `default`, as for kubectl.
+ * Reads all documents of a manifest. Objects of kinds that a router does not read are left out in silence, unless there
+ * is no such kind in the API group that they name; those without a namespace are in `default`, as for kubectl.
  */
 export function parseManifest(text: string, format: 'yaml' | 'json'): ManifestFile {
   try {
@@ -35,11 +42,12 @@ export function parseManifest(text: string, format: 'yaml' | 'json'): ManifestFi
       for (const item of itemsOf(value)) {
         const read = readObject(item)
         if (read.kind === 'object') objects.push(read.object)
-        else if (read.kind === 'fault') faults.push({ line, reason: read.reason })
+        else if (read.kind === 'fault') faults.push({ line, reason: read.reason, severity: read.severity })
       }
     return { kind: 'objects', objects, faults }
   } catch (error) {
-    if (error instanceof Unreadable) return { kind: 'unreadable', fault: { line: error.line, reason: error.message } }
+    if (error instanceof Unreadable)
+      return { kind: 'unreadable', fault: { line: error.line, reason: error.message, severity: 'error' } }
     throw error
   }
 }
@@ -112,27 +120,73 @@ const versions: Readonly<Record<ManifestObject['kind'], string>> = {
   EndpointSlice: 'discovery.k8s.io/v1',
   Secret: 'v1',
   Deployment: 'apps/v1',
+  DaemonSet: 'apps/v1',
+  Ingress: 'networking.k8s.io/v1',
+  IngressClass: 'networking.k8s.io/v1',
+}
+
+/** All kinds of the API groups that ours are in: another one there is misspelt. */
+const kindsOf: Readonly<Record<string, readonly string[]>> = {
+  v1: [
+    'Binding',
+    'ComponentStatus',
+    'ConfigMap',
+    'Endpoints',
+    'Event',
+    'LimitRange',
+    'Namespace',
+    'Node',
+    'PersistentVolume',
+    'PersistentVolumeClaim',
+    'Pod',
+    'PodTemplate',
+    'ReplicationController',
+    'ResourceQuota',
+    'Secret',
+    'Service',
+    'ServiceAccount',
+  ],
+  'apps/v1': ['ControllerRevision', 'DaemonSet', 'Deployment', 'ReplicaSet', 'StatefulSet'],
+  'discovery.k8s.io/v1': ['EndpointSlice'],
+  'networking.k8s.io/v1': ['IPAddress', 'Ingress', 'IngressClass', 'NetworkPolicy', 'ServiceCIDR'],
 }
 
 type ObjectReading =
   | { readonly kind: 'object'; readonly object: ManifestObject }
   | { readonly kind: 'other' }
-  | { readonly kind: 'fault'; readonly reason: string }
+  | { readonly kind: 'fault'; readonly reason: string; readonly severity: Problem['severity'] }
+
+function fault(reason: string, severity: Problem['severity'] = 'error'): ObjectReading {
+  return { kind: 'fault', reason, severity }
+}
 
 function readObject(raw: unknown): ObjectReading {
-  if (!isRecord(raw)) return { kind: 'fault', reason: 'this is no Kubernetes object: it is no mapping' }
+  if (!isRecord(raw)) return fault('this is no Kubernetes object: it is no mapping')
   const { kind, apiVersion, metadata } = raw
-  if (typeof kind !== 'string' || kind === '')
-    return { kind: 'fault', reason: 'this is no Kubernetes object: it has no kind' }
-  if (kind.endsWith('List')) return { kind: 'fault', reason: 'this List has no items, or is within a List' }
+  if (typeof kind !== 'string' || kind === '') return fault('this is no Kubernetes object: it has no kind')
+  if (kind.endsWith('List')) return fault('this List has no items, or is within a List')
   // Others use these kinds too, such as Knative its Service. Items of a List may have no apiVersion.
-  if (!isOurs(kind) || (apiVersion !== undefined && apiVersion !== versions[kind])) return { kind: 'other' }
+  if (!isOurs(kind) || (apiVersion !== undefined && apiVersion !== versions[kind])) return readOther(kind, apiVersion)
   if (!isRecord(metadata) || typeof metadata.name !== 'string' || metadata.name === '')
-    return { kind: 'fault', reason: `this ${kind} has no metadata.name` }
-  const namespace = metadata.namespace === undefined || metadata.namespace === '' ? 'default' : metadata.namespace
+    return fault(`this ${kind} has no metadata.name`)
+  const given = metadata.namespace === undefined || metadata.namespace === '' ? 'default' : metadata.namespace
+  const namespace = clusterKinds.has(kind) ? '' : given
   // Only its kind and name are known; whoever reads the rest looks at its shape first.
   const object = { ...raw, metadata: { ...metadata, namespace } } as unknown
   return { kind: 'object', object: { kind, object } as ManifestObject }
+}
+
+/** What is not ours is silent, unless it looks as if it should be. */
+function readOther(kind: string, apiVersion: unknown): ObjectReading {
+  if (typeof apiVersion !== 'string') return { kind: 'other' }
+  const kinds = Object.hasOwn(kindsOf, apiVersion) ? kindsOf[apiVersion] : undefined
+  const shown = JSON.stringify(kind.slice(0, 63))
+  if (kinds !== undefined && !kinds.includes(kind))
+    return fault(`there is no kind ${shown} in ${apiVersion}`, 'warning')
+  // Versions that the API server no longer serves, whose objects look much like ours.
+  const isRetired =
+    kind.startsWith('Ingress') && /^(extensions|networking\.k8s\.io)\/v1(alpha|beta)\d+$/.test(apiVersion)
+  return isRetired ? fault(`this ${kind} is not of networking.k8s.io/v1`, 'warning') : { kind: 'other' }
 }
 
 function isOurs(kind: string): kind is ManifestObject['kind'] {

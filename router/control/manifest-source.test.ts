@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { StartupError } from '#kit/exit.ts'
 import type { KubeObject } from '#kube/types.ts'
 import type { Change, Watcher } from '#kube/watch.ts'
-import { ManifestSource } from './manifest-source.ts'
+import { ManifestSource, type ManifestSourceOptions } from './manifest-source.ts'
 
 let directory: string
 let source: ManifestSource | null
@@ -23,8 +23,10 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-async function open(): Promise<ManifestSource> {
-  source = await ManifestSource.open({ directory, namespace: 'deis' })
+const options = { namespace: 'deis', ingress: false, watchNamespace: null, workload: 'Deployment' } as const
+
+async function open(changed: Partial<ManifestSourceOptions> = {}): Promise<ManifestSource> {
+  source = await ManifestSource.open({ ...options, ...changed, directory })
   return source
 }
 
@@ -81,10 +83,10 @@ test('the first change is a reset with every object of every readable file', asy
     'list.json',
     JSON.stringify({ kind: 'List', items: [{ kind: 'Service', metadata: { name: 'unlabelled' } }] }),
   )
-  const { services, endpointSlices, deployment } = await open()
+  const { services, endpointSlices, workload } = await open()
   expect(await new Following(services).next()).toBe('reset default/one shop/two default/three')
   expect(await new Following(endpointSlices).next()).toBe('reset')
-  expect(await new Following(deployment).next()).toBe('reset')
+  expect(await new Following(workload).next()).toBe('reset')
 })
 
 test('each reader sees the whole collection, then what changes', async () => {
@@ -210,8 +212,85 @@ test('the Deployment deis-router of our own namespace only', async () => {
     'a.yaml',
     deployment('other', 'deis-router') + deployment('deis', 'web') + deployment('deis', 'deis-router'),
   )
-  const { deployment: watched } = await open()
-  expect(await new Following(watched).next()).toBe('reset deis/deis-router')
+  const { workload } = await open()
+  expect(await new Following(workload).next()).toBe('reset deis/deis-router')
+})
+
+test('the DaemonSet deis-router, when that carries the settings', async () => {
+  const workload = (kind: string) =>
+    `apiVersion: apps/v1\nkind: ${kind}\nmetadata: {name: deis-router, namespace: deis}\n`
+  await write('a.yaml', `${workload('Deployment')}---\n${workload('DaemonSet')}`)
+  const opened = await open({ workload: 'DaemonSet' })
+  expect(await new Following(opened.workload).change()).toMatchObject({ objects: [{ kind: 'DaemonSet' }] })
+  expect(opened.states().map(({ resource }) => resource)).toEqual(['services', 'endpointslices', 'daemonset'])
+})
+
+const platform = `
+kind: Service
+metadata: {name: deis-builder, namespace: deis}
+---
+kind: Service
+metadata: {name: plain, namespace: shop}
+---
+kind: Service
+metadata: {name: routable, namespace: shop, labels: {router.deis.io/routable: "true"}}
+---
+kind: Service
+metadata: {name: routable, namespace: other, labels: {router.deis.io/routable: "true"}}
+---
+kind: Ingress
+metadata: {name: web, namespace: shop}
+---
+kind: Ingress
+metadata: {name: web, namespace: other}
+---
+kind: IngressClass
+metadata: {name: deis}
+`
+const scopes: [name: string, changed: Partial<ManifestSourceOptions>, services: string, ingresses: string | null][] = [
+  ['without Ingresses: what is routable, and the builder', {}, 'deis/deis-builder shop/routable other/routable', null],
+  [
+    'with Ingresses: all',
+    { ingress: true },
+    'deis/deis-builder shop/plain shop/routable other/routable',
+    'shop/web other/web',
+  ],
+  [
+    'of one namespace, and the builder',
+    { ingress: true, watchNamespace: 'shop' },
+    'deis/deis-builder shop/plain shop/routable',
+    'shop/web',
+  ],
+]
+for (const [name, changed, services, ingresses] of scopes)
+  test(`scope ${name}`, async () => {
+    await write('all.yaml', platform)
+    const opened = await open(changed)
+    expect(await new Following(opened.services).next()).toBe(`reset ${services}`)
+    expect(opened.ingresses && (await new Following(opened.ingresses).next())).toBe(ingresses && `reset ${ingresses}`)
+    expect(opened.ingressClasses && (await new Following(opened.ingressClasses).next())).toBe(
+      ingresses && 'reset /deis',
+    )
+    expect(opened.states().map(({ resource }) => resource)).toEqual([
+      'services',
+      'endpointslices',
+      'deployment',
+      ...(ingresses === null ? [] : ['ingresses', 'ingressclasses']),
+    ])
+    expect(opened.problems()).toEqual([])
+  })
+
+test('a kind that there is not is a warning', async () => {
+  await write('a.yaml', 'apiVersion: networking.k8s.io/v1\nkind: Ingres\nmetadata: {name: web}\n')
+  await open()
+  expect(source!.problems()).toEqual([
+    {
+      code: 'invalid-manifest',
+      severity: 'warning',
+      object: { kind: 'Manifest', namespace: '', name: 'a.yaml' },
+      message: 'line 1: there is no kind "Ingres" in networking.k8s.io/v1; it is left out',
+    },
+  ])
 })
 
 test('a directory that vanishes later keeps the last good objects', async () => {
@@ -239,7 +318,7 @@ const missing: [name: string, make: () => Promise<string>, message: RegExp][] = 
 ]
 for (const [name, make, message] of missing)
   test(`${name} cannot be started with`, async () => {
-    const error: unknown = await ManifestSource.open({ directory: await make(), namespace: 'deis' }).catch(e => e)
+    const error: unknown = await ManifestSource.open({ ...options, directory: await make() }).catch(e => e)
     expect(error).toBeInstanceOf(StartupError)
     expect(error).toMatchObject({ exitCode: 64, message: expect.stringMatching(message) })
   })

@@ -8,24 +8,26 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type FSWatcher, watch } from 'chokidar'
 import { exitCode, StartupError } from '#kit/exit.ts'
-import type { Deployment, EndpointSlice, Secret, Service } from '#kube/types.ts'
-import type { Change, Watcher, WatchState } from '#kube/watch.ts'
+import type { Deployment, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service } from '#kube/types.ts'
+import type { Watcher, WatchState } from '#kube/watch.ts'
 import type { ObjectRef, Problem } from '../model/problem.ts'
 import { Collection } from './collection.ts'
 import { Holdoff } from './holdoff.ts'
 import { identityOf, type ManifestObject, parseManifest } from './manifest-file.ts'
-import type { Source } from './source.ts'
+import { NamedSecrets } from './named-secrets.ts'
+import type { NamedService, Source, SourceOptions } from './source.ts'
 
 /** A larger file is refused: it is no manifest of a person's. */
 const maxFileSize = 4 * 1024 * 1024
 /** Looks again this often even when the watcher is silent: network file systems and a full inotify table lose events. */
 const rescanInterval = 10_000
 
-export interface ManifestSourceOptions {
+/** All Secrets are at hand here, and so is every Service by its name. */
+export interface ManifestSourceOptions extends Omit<SourceOptions, 'secrets' | 'publishService'> {
   readonly directory: string
-  /** The router's own: where the Deployment `deis-router` is looked for. */
-  readonly namespace: string
 }
+
+type ObjectOf<K extends ManifestObject['kind']> = Extract<ManifestObject, { readonly kind: K }>['object']
 
 /** A file as last read. Its objects are those of the last version that could be read. */
 interface KnownFile {
@@ -37,16 +39,19 @@ interface KnownFile {
 export class ManifestSource implements Source, AsyncDisposable {
   readonly services: Watcher<Service>
   readonly endpointSlices: Watcher<EndpointSlice>
-  readonly deployment: Watcher<Deployment>
+  readonly namedServices: readonly NamedService[] = []
+  readonly workload: Watcher<Deployment>
+  readonly workloadResource: 'deployment' | 'daemonset'
+  readonly ingresses: Watcher<Ingress> | null
+  readonly ingressClasses: Watcher<IngressClass> | null
 
-  readonly #directory: string
-  readonly #namespace: string
+  readonly #options: ManifestSourceOptions
   readonly #services = new Collection<Service>()
   readonly #endpointSlices = new Collection<EndpointSlice>()
-  readonly #deployment = new Collection<Deployment>()
-  /** All Secrets of the directory; `#secrets` has those that somebody asked for. */
-  #allSecrets: ReadonlyMap<string, Secret> = new Map()
-  readonly #secrets = new Map<string, { readers: number; readonly collection: Collection<Secret> }>()
+  readonly #workload = new Collection<Deployment>()
+  readonly #ingresses = new Collection<Ingress>()
+  readonly #ingressClasses = new Collection<IngressClass>()
+  readonly #secrets = new NamedSecrets()
   #files: ReadonlyMap<string, KnownFile> = new Map()
   #problems: readonly Problem[] = []
   #watchError: string | null = null
@@ -71,12 +76,15 @@ export class ManifestSource implements Source, AsyncDisposable {
     return source
   }
 
-  private constructor({ directory, namespace }: ManifestSourceOptions) {
-    this.#directory = directory
-    this.#namespace = namespace
+  private constructor(options: ManifestSourceOptions) {
+    const { directory, ingress, workload } = options
+    this.#options = options
     this.services = this.#services
     this.endpointSlices = this.#endpointSlices
-    this.deployment = this.#deployment
+    this.workload = this.#workload
+    this.workloadResource = workload === 'Deployment' ? 'deployment' : 'daemonset'
+    this.ingresses = ingress ? this.#ingresses : null
+    this.ingressClasses = ingress ? this.#ingressClasses : null
     this.#holdoff = new Holdoff(() => void this.#scan(), { quiet: 10, longest: 100 })
     this.#rescan = setInterval(() => void this.#scan(), rescanInterval).unref()
     this.#watcher = watch(directory, { depth: 1, ignoreInitial: true, ignorePermissionErrors: true })
@@ -88,22 +96,7 @@ export class ManifestSource implements Source, AsyncDisposable {
 
   /** One Secret by name: kept up while somebody reads it. */
   secret(namespace: string, name: string): Watcher<Secret> {
-    return { changes: signal => this.#followSecret(`${namespace}/${name}`, signal) }
-  }
-
-  async *#followSecret(key: string, signal: AbortSignal): AsyncGenerator<Change<Secret>, void, undefined> {
-    let followed = this.#secrets.get(key)
-    if (followed === undefined) {
-      followed = { readers: 0, collection: new Collection<Secret>() }
-      this.#secrets.set(key, followed)
-      if (this.#services.synced) followed.collection.replace(this.#secretNamed(key))
-    }
-    followed.readers++
-    try {
-      yield* followed.collection.changes(signal)
-    } finally {
-      if (--followed.readers === 0) this.#secrets.delete(key)
-    }
+    return this.#secrets.watcher(namespace, name)
   }
 
   states(): readonly WatchState[] {
@@ -120,9 +113,16 @@ export class ManifestSource implements Source, AsyncDisposable {
     return [
       state('services', this.#services),
       state('endpointslices', this.#endpointSlices),
-      state('deployment', this.#deployment),
-      ...Array.from(this.#secrets, ([key, { collection }]) => state(`secret ${key}`, collection)),
+      state(this.workloadResource, this.#workload),
+      ...(this.ingresses === null
+        ? []
+        : [state('ingresses', this.#ingresses), state('ingressclasses', this.#ingressClasses)]),
+      ...Array.from(this.#secrets.followed(), ([key, collection]) => state(`secret ${key}`, collection)),
     ]
+  }
+
+  refused(): ReadonlySet<string> {
+    return new Set()
   }
 
   problems(): readonly Problem[] {
@@ -169,19 +169,19 @@ export class ManifestSource implements Source, AsyncDisposable {
       this.#scanAgain = false
       let found: readonly string[]
       try {
-        found = await listManifests(this.#directory)
+        found = await listManifests(this.#options.directory)
       } catch (error) {
         this.#problems = [...this.#problems.filter(({ object }) => object.kind !== 'Directory'), this.#gone(error)]
         continue
       }
       const files = new Map<string, KnownFile>()
       for (const name of found) {
-        const known = await readKnown(this.#directory, name, this.#files.get(name))
+        const known = await readKnown(this.#options.directory, name, this.#files.get(name))
         if (known !== null) files.set(name, known)
       }
       // All files vanish one by one when the directory is removed; only what is gone from a directory that is there
       // was taken away by somebody.
-      if (files.size < this.#files.size && (await stat(this.#directory).catch(() => null)) === null) continue
+      if (files.size < this.#files.size && (await stat(this.#options.directory).catch(() => null)) === null) continue
       this.#files = files
       this.#publish()
       this.#scanError = null
@@ -191,36 +191,40 @@ export class ManifestSource implements Source, AsyncDisposable {
   #publish(): void {
     const { objects, problems } = merge(this.#files)
     this.#problems = problems
+    const { namespace, ingress, watchNamespace, workload } = this.#options
     const ofKind = <K extends ManifestObject['kind']>(kind: K) =>
-      objects.filter((entry): entry is ManifestObject & { kind: K } => entry.kind === kind)
-    this.#allSecrets = new Map(
-      ofKind('Secret').map(({ object }) => [`${object.metadata.namespace}/${object.metadata.name}`, object]),
+      objects.filter(entry => entry.kind === kind).map(({ object }) => object as ObjectOf<K>)
+    const isFollowed = ({ metadata }: KubeObject): boolean =>
+      watchNamespace === null || metadata.namespace === watchNamespace
+    const isBuilders = ({ metadata }: KubeObject, name: string | undefined): boolean =>
+      metadata.namespace === namespace && name === 'deis-builder'
+    this.#secrets.replace(ofKind('Secret'))
+    this.#endpointSlices.replace(
+      ofKind('EndpointSlice').filter(slice => {
+        const name = slice.metadata.labels?.['kubernetes.io/service-name']
+        return isFollowed(slice) || isBuilders(slice, name)
+      }),
     )
-    this.#endpointSlices.replace(ofKind('EndpointSlice').map(({ object }) => object))
-    this.#deployment.replace(
-      ofKind('Deployment')
-        .map(({ object }) => object)
-        .filter(({ metadata }) => metadata.name === 'deis-router' && metadata.namespace === this.#namespace),
+    this.#workload.replace(
+      ofKind(workload).filter(({ metadata }) => metadata.name === 'deis-router' && metadata.namespace === namespace),
     )
-    for (const [key, { collection }] of this.#secrets) collection.replace(this.#secretNamed(key))
+    this.#ingressClasses.replace(ofKind('IngressClass'))
+    this.#ingresses.replace(ofKind('Ingress').filter(isFollowed))
     this.#services.replace(
-      ofKind('Service')
-        .map(({ object }) => object)
+      ofKind('Service').filter(service => {
+        const { name, labels } = service.metadata
         // Without quotes it is a boolean: not what the API takes, and worth a Problem further on, not silence.
-        .filter(({ metadata }) => String(metadata.labels?.['router.deis.io/routable']) === 'true'),
+        const isRoutable = String(labels?.['router.deis.io/routable']) === 'true'
+        return ((ingress || isRoutable) && isFollowed(service)) || isBuilders(service, name)
+      }),
     )
-  }
-
-  #secretNamed(key: string): readonly Secret[] {
-    const secret = this.#allSecrets.get(key)
-    return secret === undefined ? [] : [secret]
   }
 
   #gone(error: unknown): Problem {
     return {
       code: 'invalid-manifest',
       severity: 'error',
-      object: { kind: 'Directory', namespace: '', name: this.#directory },
+      object: { kind: 'Directory', namespace: '', name: this.#options.directory },
       message: `the manifest directory cannot be read (${reasonOf(error)}); what it held last stays in force`,
     }
   }
@@ -267,7 +271,10 @@ async function readKnown(directory: string, name: string, last: KnownFile | unde
     return {
       signature,
       objects: parsed.objects,
-      problems: parsed.faults.map(({ line, reason }) => invalidManifest(name, line, `${reason}; it is left out`)),
+      problems: parsed.faults.map(({ line, reason, severity }) => ({
+        ...invalidManifest(name, line, `${reason}; it is left out`),
+        severity,
+      })),
     }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import type { WatchState } from '#kube/watch.ts'
 import { appCounter, counter, createCounters, durationBuckets, fixedSlot, rowOffset } from '../model/counters.ts'
@@ -21,13 +22,16 @@ function bench() {
     counters: () => threads,
     restarts: () => 2,
     accessLogDropped: () => 5,
+    logDropped: () => 6,
     problems: () => problems,
+    leadership: () => ({ leader: true, statusWrites: 31, statusFailures: 32, eventsWritten: 33, eventsDropped: 34 }),
     watches: () => watches,
     servedSnapshot: () => snapshot.served,
     snapshotSaved: () => snapshot.saved,
     now: () => 1_000_000,
   })
   return {
+    metrics,
     threads,
     problems,
     snapshot,
@@ -95,13 +99,20 @@ test('the numbers of the threads, in the text format', async () => {
   threads[1]![counter.configVersion] = 7
   threads[0]![counter.configVersion] = 8
   threads[1]![counter.configAppliedAt] = 990_000
-  const numbers = await lines(/^deis_router_(?!problems|watch|request_|response_|requests_)[a-z_]+(\{.*\})? /)
+  const numbers = await lines(/^deis_router_(?!problems|watch|request_|response_|requests_total)[a-z_]+(\{.*\})? /)
   expect(numbers).toMatchInlineSnapshot(`
     [
       "deis_router_connections_accepted_total{listener="http"} 100",
       "deis_router_connections_accepted_total{listener="https"} 102",
       "deis_router_connections_open{listener="http"} 104",
       "deis_router_connections_open{listener="https"} 106",
+      "deis_router_connections_refused_total 156",
+      "deis_router_connections_evicted_total 162",
+      "deis_router_accept_errors_total 158",
+      "deis_router_proxy_protocol_errors_total 154",
+      "deis_router_builder_connections_accepted_total 150",
+      "deis_router_builder_connections_open 152",
+      "deis_router_requests_open 276",
       "deis_router_tunnels_open 108",
       "deis_router_tls_handshakes_total{result="ok"} 110",
       "deis_router_tls_handshakes_total{result="error"} 112",
@@ -119,6 +130,7 @@ test('the numbers of the threads, in the text format', async () => {
       "deis_router_failures_total{code="bad-request"} 164",
       "deis_router_failures_total{code="uri-too-long"} 0",
       "deis_router_failures_total{code="header-too-large"} 0",
+      "deis_router_failures_total{code="body-too-large"} 0",
       "deis_router_failures_total{code="method-not-allowed"} 0",
       "deis_router_failures_total{code="version-not-supported"} 0",
       "deis_router_failures_total{code="request-timeout"} 0",
@@ -129,6 +141,17 @@ test('the numbers of the threads, in the text format', async () => {
       "deis_router_failures_total{code="upstream-invalid"} 0",
       "deis_router_failures_total{code="upstream-timeout"} 0",
       "deis_router_client_aborts_total 146",
+      "deis_router_forbidden_total 148",
+      "deis_router_compressed_responses_total{coding="gzip"} 228",
+      "deis_router_compressed_responses_total{coding="br"} 0",
+      "deis_router_compressed_responses_total{coding="zstd"} 0",
+      "deis_router_compression_input_bytes_total{coding="gzip"} 244",
+      "deis_router_compression_input_bytes_total{coding="br"} 0",
+      "deis_router_compression_input_bytes_total{coding="zstd"} 0",
+      "deis_router_compression_output_bytes_total{coding="gzip"} 260",
+      "deis_router_compression_output_bytes_total{coding="br"} 0",
+      "deis_router_compression_output_bytes_total{coding="zstd"} 0",
+      "deis_router_log_dropped_total 6",
       "deis_router_access_log_dropped_total 141",
       "deis_router_data_thread_restarts_total 2",
       "deis_router_config_version 7",
@@ -139,6 +162,11 @@ test('the numbers of the threads, in the text format', async () => {
       "deis_router_routes 121",
       "deis_router_certificates 122",
       "deis_router_certificate_expiry_timestamp_seconds{certificate="self-signed"} 2082758400",
+      "deis_router_leader 1",
+      "deis_router_status_writes_total{result="ok"} 31",
+      "deis_router_status_writes_total{result="error"} 32",
+      "deis_router_events_total{result="written"} 33",
+      "deis_router_events_total{result="dropped"} 34",
     ]
   `)
 })
@@ -152,6 +180,24 @@ test('every metric of ours has a help line and a type, and no line comes twice',
   expect(new Set(ours).size).toBe(ours.length)
   for (const line of ours.filter(line => !line.startsWith('#')))
     expect(line).toMatch(/^deis_router_[a-z_]+(\{([a-z]+="[^"]*",?)+\})? [0-9.e+]+$/)
+})
+
+test('docs/metrics.md lists every metric of ours, with its type, labels and help', async () => {
+  const { publish, watch: watchStates, lines } = bench()
+  publish({ reset: true, routes: [routeOf('a.example', 'a')], apps: [{ app: 'a', slot: 3 }] })
+  watchStates(watch('services'))
+  const helps = await lines(/^# HELP deis_router_/)
+  const types = await lines(/^# TYPE deis_router_/)
+  const samples = await lines(/^deis_router_/)
+  const rows = helps.map((help, index) => {
+    const [, , name = ''] = help.split(' ', 3)
+    const type = types[index]!.split(' ')[3]!
+    const sample = samples.find(line => line.startsWith(type === 'histogram' ? `${name}_bucket{` : name))
+    const labels = Array.from(sample!.matchAll(/([a-z]+)="/g), ([, label]) => `\`${label}\``).join(', ')
+    return `| \`${name}\` | ${type} | ${labels} | ${help.slice(`# HELP ${name} `.length)} |`
+  })
+  const document = await readFile(new URL('../../docs/metrics.md', import.meta.url), 'utf8')
+  expect(document.split('\n').filter(line => line.startsWith('| `deis_router_'))).toEqual(rows)
 })
 
 test('an app begins at zero and vanishes with its last route', async () => {
@@ -258,6 +304,7 @@ test('before any thread has started there are zeros', async () => {
     counters: () => [],
     restarts: () => 0,
     accessLogDropped: () => 0,
+    logDropped: () => 0,
     problems: () => [],
     watches: () => [],
     servedSnapshot: () => null,

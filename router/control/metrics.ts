@@ -3,11 +3,13 @@
 
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { WatchState } from '#kube/watch.ts'
-import { counter, failureCodes, firstAppSlot, fixedSlot, rowOffset, rowSize } from '../model/counters.ts'
+import { codings, counter, failureCodes, firstAppSlot, fixedSlot, rowOffset, rowSize } from '../model/counters.ts'
 import type { AppSlot } from '../model/patch.ts'
 import type { Problem } from '../model/problem.ts'
-import { appMetrics } from './app-metrics.ts'
+import { type AppRow, appMetrics } from './app-metrics.ts'
+import type { LeadershipState } from './leadership.ts'
 import type { Published } from './published.ts'
+import type { Traffic } from './stats.ts'
 
 /** What the numbers are read from. */
 export interface MetricsSources {
@@ -17,8 +19,12 @@ export interface MetricsSources {
   readonly restarts: () => number
   /** Lines that control itself had to drop. */
   readonly accessLogDropped: () => number
+  /** Lines of the router's own log that nobody took. */
+  readonly logDropped: () => number
   readonly problems: () => readonly Problem[]
   readonly watches: () => readonly WatchState[]
+  /** Of this replica; null or absent: there is no cluster, and so nobody to lead. */
+  readonly leadership?: () => LeadershipState | null
   /** When the snapshot that is served was written, milliseconds since the epoch; null: what is served is live. */
   readonly servedSnapshot: () => number | null
   /** When the snapshot was last written, in the same way; null: never. */
@@ -40,6 +46,14 @@ const fixedRows: readonly AppSlot[] = [
   { app: 'router-other-apps', slot: fixedSlot.otherApps },
 ]
 
+const nobodyLeads: LeadershipState = {
+  leader: false,
+  statusWrites: 0,
+  statusFailures: 0,
+  eventsWritten: 0,
+  eventsDropped: 0,
+}
+
 export class Metrics {
   readonly #sources: MetricsSources
   readonly #registry = new Registry()
@@ -57,6 +71,7 @@ export class Metrics {
     this.#registerThreads()
     this.#registerConfiguration()
     this.#registerWatches()
+    this.#registerLeadership()
   }
 
   readonly contentType: string = Registry.PROMETHEUS_CONTENT_TYPE
@@ -83,6 +98,25 @@ export class Metrics {
     return apps + (await this.#registry.metrics()) + (await processRegistry().metrics())
   }
 
+  /** The same numbers for `stats.ts`. */
+  traffic(): Traffic {
+    this.#threads = this.#sources.counters()
+    const rowOf = ({ app, slot }: AppSlot): AppRow => ({ app, row: this.#row(slot) })
+    const total = new Float64Array(rowSize)
+    // Rows of apps that are gone belong to it: what was answered stays answered.
+    for (const slot of [...fixedRows.map(row => row.slot), ...this.#rowOwners.keys()]) {
+      const row = this.#sumRow(slot)
+      for (let at = 0; at < rowSize; at++) total[at]! += row[at]!
+    }
+    return {
+      total,
+      own: fixedRows.map(rowOf),
+      apps: this.#appSlots().map(rowOf),
+      sum: position => this.#sum(position),
+      now: this.#sources.now(),
+    }
+  }
+
   #registerThreads(): void {
     const total = (name: string, help: string, position: number): void =>
       this.#add(name, 'counter', help, () => [{ labels: {}, value: this.#sum(position) }])
@@ -107,6 +141,29 @@ export class Metrics {
       http: counter.httpOpen,
       https: counter.httpsOpen,
     })
+    total(
+      'connections_refused_total',
+      'Connections from clients closed at once, because as many as allowed were open.',
+      counter.connectionsRefused,
+    )
+    total(
+      'connections_evicted_total',
+      'Idle connections from clients closed to make room for others.',
+      counter.connectionsEvicted,
+    )
+    total(
+      'accept_errors_total',
+      'Times that accepting a connection failed, mostly for want of file descriptors.',
+      counter.acceptErrors,
+    )
+    total(
+      'proxy_protocol_errors_total',
+      'Connections closed because they did not begin with a valid PROXY header.',
+      counter.proxyProtocolErrors,
+    )
+    total('builder_connections_accepted_total', "Connections to the builder's port.", counter.builderAccepted)
+    gauge('builder_connections_open', "Connections to the builder's port that are open.", counter.builderOpen)
+    gauge('requests_open', 'Requests under way, upgraded connections among them.', counter.requestsOpen)
     gauge('tunnels_open', 'Upgraded connections that are open.', counter.tunnelsOpen)
     byLabel('tls_handshakes_total', 'counter', 'TLS handshakes with clients.', 'result', {
       ok: counter.tlsHandshakes,
@@ -145,6 +202,29 @@ export class Metrics {
       'Requests whose client went away before the answer was complete.',
       counter.clientAborts,
     )
+    total('forbidden_total', 'Requests answered 403, their client being in no allowed block.', counter.forbidden)
+    const byCoding = (name: string, help: string, first: number): void =>
+      byLabel(
+        name,
+        'counter',
+        help,
+        'coding',
+        Object.fromEntries(codings.map((coding, index) => [coding, first + index])),
+      )
+    byCoding('compressed_responses_total', 'Answers compressed, by content coding.', counter.codedResponses)
+    byCoding(
+      'compression_input_bytes_total',
+      'Bytes of answers before they were compressed, by content coding.',
+      counter.codedOctetsIn,
+    )
+    byCoding(
+      'compression_output_bytes_total',
+      'Bytes they were compressed to, by content coding.',
+      counter.codedOctetsOut,
+    )
+    this.#add('log_dropped_total', 'counter', "Lines of the router's own log that nobody took.", () => [
+      { labels: {}, value: this.#sources.logDropped() },
+    ])
     this.#add('access_log_dropped_total', 'counter', 'Lines of the access log that nobody took.', () => [
       { labels: {}, value: this.#sum(counter.accessLogDropped) + this.#sources.accessLogDropped() },
     ])
@@ -204,6 +284,21 @@ export class Metrics {
         })
       },
     )
+  }
+
+  #registerLeadership(): void {
+    const read = (): LeadershipState => this.#sources.leadership?.() ?? nobodyLeads
+    this.#add('leader', 'gauge', 'Whether this replica writes the status of Ingress objects, and Events.', () => [
+      { labels: {}, value: Number(read().leader) },
+    ])
+    this.#add('status_writes_total', 'counter', 'Times that the status of an Ingress was written.', () => [
+      { labels: { result: 'ok' }, value: read().statusWrites },
+      { labels: { result: 'error' }, value: read().statusFailures },
+    ])
+    this.#add('events_total', 'counter', 'Problems that became Events of their objects, or could not.', () => [
+      { labels: { result: 'written' }, value: read().eventsWritten },
+      { labels: { result: 'dropped' }, value: read().eventsDropped },
+    ])
   }
 
   /** Secrets count as one resource: there may be thousands. */
@@ -290,7 +385,11 @@ export class Metrics {
   }
 
   #rows(): readonly AppSlot[] {
-    return [...fixedRows, ...this.#sources.published.apps().filter(({ slot }) => slot >= firstAppSlot)]
+    return [...fixedRows, ...this.#appSlots()]
+  }
+
+  #appSlots(): readonly AppSlot[] {
+    return this.#sources.published.apps().filter(({ slot }) => slot >= firstAppSlot)
   }
 
   #row(slot: number): Float64Array {
@@ -328,7 +427,10 @@ const codes = Object.keys({
   'annotation-without-effect': true,
   'not-enforced': true,
   'host-conflict': true,
+  'path-conflict': true,
   'no-port': true,
+  'no-backend': true,
+  unsupported: true,
   'certificate-missing': true,
   'certificate-invalid': true,
   'certificate-expired': true,

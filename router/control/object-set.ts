@@ -46,6 +46,17 @@ export class ObjectSet {
     this.#dirty.set(key, ref)
   }
 
+  /** All that there are. */
+  values(): Iterable<Held> {
+    return this.#objects.values()
+  }
+
+  /** Marks the one of this key, if there is one, as not looked at. */
+  touch(key: string): void {
+    const held = this.#objects.get(key)
+    if (held !== undefined) this.#dirty.set(key, held.ref)
+  }
+
   /** Marks all as not looked at. */
   touchAll(): void {
     for (const [key, { ref }] of this.#objects) this.#dirty.set(key, ref)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { readAnnotations, readEndpointSlice, readRef, readService } from './object-shape.ts'
+import { readAnnotations, readEndpointSlice, readLoadBalancer, readRef, readService } from './object-shape.ts'
 
 const refs: readonly (readonly [name: string, object: unknown, want: string | null])[] = [
   ['whole', { metadata: { name: 'web', namespace: 'shop' } }, 'shop/web'],
@@ -28,6 +28,20 @@ for (const [name, object, want] of refs) {
     expect(ref === null ? null : `${ref.namespace}/${ref.name}`).toBe(want)
   })
 }
+
+test('reference: an IngressClass has no namespace, whatever it says', () => {
+  const want = { kind: 'IngressClass', namespace: '', name: 'deis' }
+  expect(readRef('IngressClass', { metadata: { name: 'deis' } })).toEqual(want)
+  expect(readRef('IngressClass', { metadata: { name: 'deis', namespace: 'shop' } })).toEqual(want)
+  expect(readRef('IngressClass', { metadata: { name: 'a/b' } })).toBeNull()
+})
+
+test('addresses of load balancers: what is none is left out', () => {
+  const ingress = [{ ip: '192.0.2.1', ports: [{ port: 80 }] }, { hostname: 7 }, null, 'x', { ip: 'a', ports: 7 }, {}]
+  expect(readLoadBalancer({ status: { loadBalancer: { ingress } } })).toEqual([ingress[0], {}])
+  for (const odd of [null, 7, {}, { status: 7 }, { status: { loadBalancer: { ingress: 'x' } } }])
+    expect(readLoadBalancer(odd)).toEqual([])
+})
 
 const ref = { kind: 'Service', namespace: 'shop', name: 'web' }
 const metadata = { name: 'web', namespace: 'shop' }

@@ -1,76 +1,37 @@
 // Takes objects for what they are before anybody relies on their types: they come from manifests too, where nothing has
 // checked them. What passes is a copy with only the fields that we read, `null` counting as absent as in the API.
 
-import type { EndpointSlice, Service, ServicePort } from '#kube/types.ts'
-import type { ObjectRef } from '../model/problem.ts'
-
-export type Shaped<T> =
-  | { readonly kind: 'good'; readonly object: T }
-  /** `reason` completes a sentence that begins with the object: `metadata.labels is no map of strings`. */
-  | { readonly kind: 'malformed'; readonly reason: string }
-
-/** Thrown and caught within this file: shape readers nest, and only the outermost reports. */
-class Malformed extends Error {}
-
-type Fields = Readonly<Record<string, unknown>>
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function fields(value: unknown, path: string): Fields {
-  if (value === undefined || value === null) return {}
-  if (!isFields(value)) throw new Malformed(`${path} is no object`)
-  return value
-}
-
-function list(value: unknown, path: string): readonly unknown[] {
-  if (value === undefined || value === null) return []
-  if (!Array.isArray(value)) throw new Malformed(`${path} is no list`)
-  return value
-}
-
-function optionalString(value: unknown, path: string): string | undefined {
-  if (value === undefined || value === null) return undefined
-  if (typeof value !== 'string') throw new Malformed(`${path} is no string`)
-  return value
-}
-
-function optionalBoolean(value: unknown, path: string): boolean | undefined {
-  if (value === undefined || value === null) return undefined
-  if (typeof value !== 'boolean') throw new Malformed(`${path} is neither true nor false`)
-  return value
-}
-
-function port(value: unknown, path: string): number {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65_535) return value
-  throw new Malformed(`${path} is no port number`)
-}
-
-function stringMap(value: unknown, path: string): Readonly<Record<string, string>> {
-  const map = fields(value, path)
-  for (const key of Object.keys(map)) {
-    if (typeof map[key] !== 'string') throw new Malformed(`${path}: the value of ${JSON.stringify(key)} is no string`)
-  }
-  return map as Readonly<Record<string, string>>
-}
-
-function shaped<T>(read: () => T): Shaped<T> {
-  try {
-    return { kind: 'good', object: read() }
-  } catch (error) {
-    if (error instanceof Malformed) return { kind: 'malformed', reason: error.message }
-    throw error
-  }
-}
+import type { EndpointSlice, LoadBalancerAddress, Service, ServicePort } from '#kube/types.ts'
+import type { ObjectRef, Problem } from '../model/problem.ts'
+import {
+  fields,
+  isFields,
+  list,
+  Malformed,
+  optionalBoolean,
+  optionalString,
+  port,
+  type Shaped,
+  shaped,
+  stringMap,
+} from './shape.ts'
 
 // Names become parts of ids, between slashes. The API server lets no other through.
 const objectName = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/
 
-/** Which object this is; null when its name or namespace cannot be one. Without a namespace it is in `default`. */
+/** Kinds without a namespace. */
+export const clusterKinds: ReadonlySet<string> = new Set(['IngressClass'])
+
+/**
+ * Which object this is; null when its name or namespace cannot be one. Without a namespace it is in `default`, unless
+ * its kind has none.
+ */
 export function readRef(kind: string, object: unknown): ObjectRef | null {
   if (!isFields(object) || !isFields(object.metadata)) return null
   const { name, namespace } = object.metadata
+  if (clusterKinds.has(kind)) {
+    return typeof name === 'string' && objectName.test(name) ? { kind, namespace: '', name } : null
+  }
   const where = namespace === undefined || namespace === null ? 'default' : namespace
   if (typeof name !== 'string' || typeof where !== 'string') return null
   return objectName.test(name) && objectName.test(where) ? { kind, namespace: where, name } : null
@@ -87,15 +48,23 @@ function readServicePort(raw: unknown, path: string): ServicePort {
   const from = fields(raw, path)
   const name = optionalString(from.name, `${path}.name`)
   const protocol = optionalString(from.protocol, `${path}.protocol`)
-  const number = port(from.port, `${path}.port`)
-  return { port: number, ...(name !== undefined && { name }), ...(protocol !== undefined && { protocol }) }
+  const appProtocol = optionalString(from.appProtocol, `${path}.appProtocol`)
+  return {
+    port: port(from.port, `${path}.port`),
+    ...(name !== undefined && { name }),
+    ...(protocol !== undefined && { protocol }),
+    ...(appProtocol !== undefined && { appProtocol }),
+  }
 }
 
 /** A Service that `ref` was read from. */
 export function readService(ref: ObjectRef, object: unknown): Shaped<Service> {
   return shaped(() => {
-    const { metadata: rawMetadata, spec } = fields(object, 'the object')
+    const { metadata: rawMetadata, spec: rawSpec } = fields(object, 'the object')
     const metadata = fields(rawMetadata, 'metadata')
+    const spec = fields(rawSpec, 'spec')
+    const type = optionalString(spec.type, 'spec.type')
+    const externalName = optionalString(spec.externalName, 'spec.externalName')
     const labels = stringMap(metadata.labels, 'metadata.labels')
     // It names the app in logs and metrics.
     if (Object.hasOwn(labels, 'app') && !labelValue.test(labels.app!)) {
@@ -109,9 +78,9 @@ export function readService(ref: ObjectRef, object: unknown): Shaped<Service> {
         annotations: stringMap(metadata.annotations, 'metadata.annotations'),
       },
       spec: {
-        ports: list(fields(spec, 'spec').ports, 'spec.ports').map((raw, index) =>
-          readServicePort(raw, `spec.ports[${index}]`),
-        ),
+        ...(type !== undefined && { type }),
+        ...(externalName !== undefined && { externalName }),
+        ports: list(spec.ports, 'spec.ports').map((raw, index) => readServicePort(raw, `spec.ports[${index}]`)),
       },
     }
   })
@@ -172,8 +141,39 @@ export function readEndpointSlice(ref: ObjectRef, object: unknown): Shaped<Endpo
   })
 }
 
+/** The addresses in `status.loadBalancer`; what is no address there is left out. */
+export function readLoadBalancer(object: unknown): readonly LoadBalancerAddress[] {
+  const status = isFields(object) && isFields(object.status) ? object.status : {}
+  const ingress = isFields(status.loadBalancer) ? status.loadBalancer.ingress : null
+  return Array.isArray(ingress) ? ingress.filter(isLoadBalancerAddress) : []
+}
+
+function isLoadBalancerAddress(raw: unknown): raw is LoadBalancerAddress {
+  if (!isFields(raw)) return false
+  const { ip, hostname, ports } = raw
+  const isText = (value: unknown): boolean => value === undefined || typeof value === 'string'
+  const isPort = (value: unknown): boolean => isFields(value) && typeof value.port === 'number'
+  return isText(ip) && isText(hostname) && (ports === undefined || (Array.isArray(ports) && ports.every(isPort)))
+}
+
+/** What tells of the addresses that a Service is reached at; nothing else of it. */
+export function readServiceAddresses(ref: ObjectRef, object: unknown): Service {
+  const spec = isFields(object) && isFields(object.spec) ? object.spec : {}
+  const { type, clusterIP, externalIPs, externalName } = spec
+  return {
+    metadata: { name: ref.name, namespace: ref.namespace },
+    spec: {
+      ...(typeof type === 'string' && { type }),
+      ...(typeof clusterIP === 'string' && { clusterIP }),
+      ...(typeof externalName === 'string' && { externalName }),
+      ...(Array.isArray(externalIPs) && { externalIPs: externalIPs.filter(address => typeof address === 'string') }),
+    },
+    status: { loadBalancer: { ingress: readLoadBalancer(object) } },
+  }
+}
+
 /**
- * The annotations of the router's Deployment and what is wrong with them. Each counts by itself: losing all of them to
+ * The annotations of the router's Deployment or DaemonSet and what is wrong with them. Each counts by itself: losing all of them to
  * one value without quotes would take the platform domain, and with it every app, out of service.
  */
 export function readAnnotations(object: unknown): {
@@ -192,4 +192,10 @@ export function readAnnotations(object: unknown): {
     else faults.push(`metadata.annotations: the value of ${JSON.stringify(key)} is no string; it is ignored`)
   }
   return { annotations: Object.fromEntries(annotations), faults }
+}
+
+/** The Problem of an object whose shape cannot be read. */
+export function invalidObject(object: ObjectRef, reason: string): Problem {
+  const message = `the ${object.kind} cannot be read: ${reason}`
+  return { code: 'invalid-object', severity: 'error', object, message }
 }

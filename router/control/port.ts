@@ -1,7 +1,7 @@
 // Ports that we cannot have, said so that the person who started us can act on it.
 
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { exitCode, StartupError } from '#kit/exit.ts'
 
 export interface Port {
@@ -47,4 +47,15 @@ export async function probePort(port: Port): Promise<void> {
   }
   server.close()
   await once(server, 'close')
+}
+
+/** A port that nobody has at the moment. */
+export async function choosePort(address: string): Promise<number> {
+  const server = createServer()
+  server.listen({ host: address, port: 0, exclusive: true })
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
 }

@@ -70,3 +70,16 @@ test('an app is there as long as a route of it is', () => {
 test('there is no whole before the first publication', () => {
   expect(() => new Published(own).whole()).toThrow('nothing has been published')
 })
+
+test('the builder is what the last patch that told of it said', () => {
+  const published = new Published(own)
+  const builder = { upstream: upstreamOf('deis-builder').id, connectTimeout: 1000, idleTimeout: 1000 }
+  published.publish(patchOf({ reset: true }))
+  expect([published.builder, published.whole().builder]).toEqual([null, null])
+  published.publish(patchOf({ builder }))
+  published.publish(patchOf({}))
+  expect([published.builder, published.whole().builder]).toEqual([builder, builder])
+  expect(published.wholeOfSource().builder).toEqual(builder)
+  published.publish(patchOf({ reset: true }))
+  expect(published.builder).toBeNull()
+})

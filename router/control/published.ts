@@ -2,7 +2,7 @@
 // for metrics and for the admin pages. It shares its objects with the patches, so it costs little.
 
 import type { Certificate, CertificateId } from '../model/certificate.ts'
-import type { AppSlot, Delta, Patch } from '../model/patch.ts'
+import type { AppSlot, Builder, Delta, Patch } from '../model/patch.ts'
 import type { Route, RouteId } from '../model/route.ts'
 import type { RouterSettings } from '../model/settings.ts'
 import type { Upstream, UpstreamId } from '../model/upstream.ts'
@@ -17,6 +17,7 @@ export class Published {
   /** How many routes each app has: an app without routes is gone. */
   readonly #routesOfApp = new Map<string, number>()
   #settings: RouterSettings | null = null
+  #builder: Builder | null = null
   #version = 0
 
   constructor(own: Certificate) {
@@ -30,6 +31,11 @@ export class Published {
 
   get settings(): RouterSettings | null {
     return this.#settings
+  }
+
+  /** Null: there is none. */
+  get builder(): Builder | null {
+    return this.#builder
   }
 
   get routes(): ReadonlyMap<RouteId, Route> {
@@ -61,6 +67,7 @@ export class Published {
       this.#certificates.clear()
       this.#slots.clear()
       this.#routesOfApp.clear()
+      this.#builder = null
     }
     const { upserts, deletes } = patch.certificates
     const others = upserts.filter(({ id }) => id !== this.#own.id)
@@ -68,6 +75,7 @@ export class Published {
     const next = { ...patch, version: this.#version, certificates }
 
     if (next.settings !== undefined) this.#settings = next.settings
+    if (next.builder !== undefined) this.#builder = next.builder
     this.#applyRoutes(next.routes)
     merge(this.#upstreams, next.upstreams)
     merge(this.#certificates, next.certificates)
@@ -84,6 +92,7 @@ export class Published {
       version: this.#version,
       reset: true,
       settings: this.#settings,
+      builder: this.#builder,
       routes: { upserts: [...this.#routes.values()], deletes: [] },
       upstreams: { upserts: [...this.#upstreams.values()], deletes: [] },
       certificates: { upserts: [...this.#certificates.values()], deletes: [] },

@@ -14,7 +14,7 @@ test('§4 defaults, without a Problem', () => {
     problems: [],
     settings: {
       workerProcesses: null,
-      maxWorkerConnections: 768,
+      maxWorkerConnections: null,
       defaultTimeout: 1_300_000,
       requestIds: false,
       requestStartHeader: false,
@@ -44,10 +44,13 @@ test('§4 defaults, without a Problem', () => {
         ],
         vary: true,
       },
+      brotli: { enabled: true, compLevel: 4 },
+      zstd: { enabled: true, compLevel: 3 },
       bodySize: 1_048_576,
       largeHeaderBuffers: { count: 4, size: 32_768 },
       disableServerTokens: false,
       proxyRealIpCidrs: [{ address: '10.0.0.0', prefix: 8, family: 'ipv4' }],
+      forwardedFrom: 'any',
       useProxyProtocol: false,
       errorLogLevel: 'error',
       platformDomain: null,
@@ -68,8 +71,9 @@ test('§4 defaults, without a Problem', () => {
         sessionTimeout: 600_000,
         useSessionTickets: true,
         bufferSize: 4096,
+        dhParameters: null,
         earlyDataMethods: ['GET', 'HEAD', 'OPTIONS'],
-        hsts: { enabled: false, maxAge: 15_552_000_000, includeSubDomains: false, preload: false },
+        hsts: { enabled: false, maxAge: 15_552_000, includeSubDomains: false, preload: false },
       },
       platformCertificate: null,
     } satisfies RouterSettings,
@@ -97,6 +101,11 @@ const values: readonly (readonly [
   ['gzip.proxied', 'expired no-cache', s => s.gzip.proxied, ['expired', 'no-cache']],
   ['gzip.types', 'text/css image/svg+xml', s => s.gzip.types, ['text/css', 'image/svg+xml']],
   ['gzip.vary', 'off', s => s.gzip.vary, false],
+  ['brotli.enabled', 'false', s => s.brotli, { enabled: false, compLevel: 4 }],
+  ['brotli.compLevel', '0', s => s.brotli.compLevel, 0],
+  ['zstd.enabled', 'false', s => s.zstd, { enabled: false, compLevel: 3 }],
+  ['zstd.compLevel', '12', s => s.zstd.compLevel, 12],
+  ['forwardedFrom', 'proxies', s => s.forwardedFrom, 'proxies'],
   ['bodySize', '0', s => s.bodySize, 0],
   ['bodySize', '10M', s => s.bodySize, 10_485_760],
   ['largeHeaderBuffersCount', '8', s => s.largeHeaderBuffers, { count: 8, size: 32_768 }],
@@ -122,8 +131,8 @@ const values: readonly (readonly [
   ['referrerPolicy', 'none', s => s.referrerPolicy, 'none'],
   ['enableRegexDomains', 'true', s => s.enableRegexDomains, true],
   ['ssl.enforce', 'true', s => s.tls.enforce, true],
-  ['ssl.protocols', 'TLSv1.1 TLSv1.2', s => s.tls.protocols, ['TLSv1.1', 'TLSv1.2']],
-  ['ssl.ciphers', '[ECDHE-A|ECDHE-B]:!aNULL', s => s.tls.ciphers, '[ECDHE-A|ECDHE-B]:!aNULL'],
+  ['ssl.protocols', 'TLSv1.2', s => s.tls.protocols, ['TLSv1.2']],
+  ['ssl.ciphers', '[HIGH|AES128]:!aNULL', s => s.tls.ciphers, '[HIGH|AES128]:!aNULL'],
   ['ssl.ciphers', '', s => s.tls.ciphers, null],
   ['ssl.sessionCache', 'builtin:100 shared:SSL:10m', s => s.tls.sessionCache, 'builtin:100 shared:SSL:10m'],
   ['ssl.sessionTimeout', '500ms', s => s.tls.sessionTimeout, 500],
@@ -132,7 +141,7 @@ const values: readonly (readonly [
   ['ssl.earlyDataMethods', 'GET', s => s.tls.earlyDataMethods, ['GET']],
   ['ssl.earlyDataMethods', '', s => s.tls.earlyDataMethods, []],
   ['ssl.hsts.enabled', 'true', s => [s.tls.hsts.enabled, s.tls.enforce], [true, true]],
-  ['ssl.hsts.maxAge', '60', s => s.tls.hsts.maxAge, 60_000],
+  ['ssl.hsts.maxAge', '60', s => s.tls.hsts.maxAge, 60],
   ['ssl.hsts.includeSubDomains', 'true', s => s.tls.hsts.includeSubDomains, true],
   ['ssl.hsts.preload', 'true', s => s.tls.hsts.preload, true],
 ]
@@ -171,7 +180,11 @@ const badValues: readonly (readonly [key: string, raw: string])[] = [
   ['ssl.sessionCache', 'shared'],
   ['ssl.sessionCache', 'builtin builtin builtin'],
   ['ssl.earlyDataMethods', 'get'],
-  ['ssl.hsts.maxAge', '9007199254740991'],
+  ['ssl.hsts.maxAge', '9007199254740993'],
+  ['brotli.compLevel', '9'],
+  ['zstd.compLevel', '13'],
+  ['zstd.compLevel', '0'],
+  ['forwardedFrom', 'all'],
   ['serverNameHashMaxSize', 'big'],
 ]
 
@@ -214,22 +227,22 @@ const effects: readonly (readonly [key: string, raw: string, code: string | null
   ['largeHeaderBuffersSize', '8k', null],
   ['disableServerTokens', 'true', null],
   ['errorLogLevel', 'debug', null],
-  ['gzip.compLevel', '5', 'annotation-without-effect', 'warning'],
-  ['logFormat', '$status', 'annotation-without-effect', 'warning'],
-  ['ssl.hsts.enabled', 'true', 'annotation-without-effect', 'warning'],
+  ['gzip.compLevel', '5', null],
+  ['logFormat', '$status', null],
+  ['ssl.hsts.enabled', 'true', null],
   ['trafficStatusZoneSize', '1m', 'annotation-without-effect', 'warning'],
   ['serverNameHashMaxSize', '512', 'annotation-without-effect', 'warning'],
   ['serverNameHashBucketSize', '64', 'annotation-without-effect', 'warning'],
   ['proxyBuffers.busySize', '8k', 'annotation-without-effect', 'warning'],
   ['ssl.earlyDataMethods', 'GET', 'annotation-without-effect', 'warning'],
-  ['bodySize', '1m', 'not-enforced', 'error'],
-  ['useProxyProtocol', 'true', 'not-enforced', 'error'],
-  ['enforceWhitelists', 'true', 'not-enforced', 'error'],
-  ['defaultWhitelist', '1.2.3.4', 'not-enforced', 'error'],
-  ['whitelistMode', 'override', 'not-enforced', 'error'],
+  ['bodySize', '1m', null],
+  ['useProxyProtocol', 'true', null],
+  ['enforceWhitelists', 'true', null],
+  ['defaultWhitelist', '1.2.3.4', null],
+  ['whitelistMode', 'override', null],
   ['loadModsecurityModule', 'true', 'not-enforced', 'error'],
-  ['ssl.protocols', 'TLSv1.2', 'not-enforced', 'error'],
-  ['ssl.ciphers', 'HIGH', 'not-enforced', 'error'],
+  ['ssl.protocols', 'TLSv1.2', null],
+  ['ssl.ciphers', 'HIGH', null],
   // What they ask for holds without anybody's doing.
   ['useProxyProtocol', 'false', null],
   ['loadModsecurityModule', 'False', null],
@@ -248,6 +261,22 @@ const effects: readonly (readonly [key: string, raw: string, code: string | null
   ['noSuchKey', 'x', null],
 ]
 
+const partial: readonly (readonly [key: string, raw: string, says: readonly string[]])[] = [
+  ['gzip.disable', 'a(', ['expression "a("']],
+  ['logFormat', '$status $nonsense', ['nonsense']],
+  ['ssl.protocols', 'TLSv1.1 TLSv1.3', ['TLSv1.2 is spoken too', 'TLSv1.1 is obsolete']],
+  ['ssl.protocols', 'SSLv3', ['SSLv3 is broken', 'TLSv1.2 and TLSv1.3 it is']],
+  ['ssl.ciphers', 'ECDHE-RSA-AES128-GCM-SHA256:NO-SUCH', ['"NO-SUCH" is no cipher suite']],
+]
+
+for (const [key, raw, says] of partial) {
+  test(`§16 ${key}: ${JSON.stringify(raw)} is in force in part, and says so`, () => {
+    const { problems } = read({ [key]: raw })
+    expect(problems).toMatchObject([{ code: 'invalid-annotation', severity: 'warning', object: deployment }])
+    for (const text of [`router.deis.io/nginx.${key}`, ...says]) expect(problems[0]!.message).toContain(text)
+  })
+}
+
 for (const [key, raw, code, severity] of effects) {
   test(`§16 ${key}: ${JSON.stringify(raw)} gives ${code ?? 'no Problem'}`, () => {
     expect(read({ [key]: raw }).problems.map(problem => [problem.code, problem.severity])).toEqual(
@@ -255,6 +284,14 @@ for (const [key, raw, code, severity] of effects) {
     )
   })
 }
+
+test('§3 a default whitelist that cannot be read lets nobody in', () => {
+  const { settings, problems } = read({ defaultWhitelist: '10.0.0.0/8,x' })
+  expect(settings.defaultWhitelist).toEqual([])
+  expect(problems).toMatchObject([{ code: 'invalid-annotation', severity: 'error' }])
+  expect(problems[0]!.message).toContain('lets nobody in')
+  expect(read({ defaultWhitelist: '' }).settings.defaultWhitelist).toBe(null)
+})
 
 test('§3 keys are case-sensitive and need their prefix', () => {
   const { settings, problems } = readRouterSettings(

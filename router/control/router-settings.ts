@@ -4,12 +4,12 @@ import type { CertificateId } from '../model/certificate.ts'
 import { parseHostname } from '../model/hostname.ts'
 import type { ObjectRef, Problem } from '../model/problem.ts'
 import type { RouterSettings } from '../model/settings.ts'
+import { isSpoiltList, whitelist } from './allow-list.ts'
 import {
   boolean,
   cidrList,
   duration,
   integer,
-  mapped,
   oneOf,
   type Parser,
   setOf,
@@ -22,7 +22,7 @@ import {
 } from './annotation.ts'
 import {
   type Annotations,
-  type Effect,
+  grave,
   inForce,
   nginxOnly,
   notYet,
@@ -33,6 +33,7 @@ import {
   unprotected,
 } from './annotation-table.ts'
 import { freezeDeep } from './freeze.ts'
+import { settingsFaults } from './settings-faults.ts'
 
 const prefix = 'router.deis.io/nginx.'
 
@@ -80,83 +81,76 @@ const methods: Parser<readonly string[]> = raw =>
 
 const nothing: readonly string[] = []
 
-const hsts: Effect = {
-  ...notYet,
-  message: 'makes every app answer with a redirect to HTTPS, but this version does not send Strict-Transport-Security',
-}
-
 // Columns: type and constraint, default, whether the data path acts on it, and values that hold without its doing.
 const rows = {
-  workerProcesses: row(wordOr('auto', null, integer()), 'auto', notYet, null),
-  maxWorkerConnections: row(integer(), '768', notYet),
+  workerProcesses: row(wordOr('auto', null, integer()), 'auto', inForce),
+  maxWorkerConnections: optional(integer(), 'as many as there are file descriptors for', inForce),
   trafficStatusZoneSize: row(size, '1m', nginxOnly),
   defaultTimeout: row(duration, '1300s', inForce),
   serverNameHashMaxSize: row(size, '512', nginxOnly),
   serverNameHashBucketSize: row(size, '64', nginxOnly),
   requestIDs: row(boolean, 'false', inForce),
   requestStartHeader: row(boolean, 'false', inForce),
-  'gzip.enabled': row(boolean, 'true', notYet, false),
-  'gzip.compLevel': row(integer(1, 9), '5', notYet),
-  'gzip.disable': row(wordOr('', nothing, words(/^/, 'expressions')), 'msie6', notYet),
-  'gzip.httpVersion': row(oneOf('1.0', '1.1'), '1.1', notYet),
-  'gzip.minLength': row(integer(0), '256', notYet),
+  'gzip.enabled': row(boolean, 'true', inForce),
+  'gzip.compLevel': row(integer(1, 9), '5', inForce),
+  'gzip.disable': row(wordOr('', nothing, words(/^/, 'expressions')), 'msie6', inForce),
+  'gzip.httpVersion': row(oneOf('1.0', '1.1'), '1.1', inForce),
+  'gzip.minLength': row(integer(0), '256', inForce),
   'gzip.proxied': row(
     setOf('off', 'expired', 'no-cache', 'no-store', 'private', 'no_last_modified', 'no_etag', 'auth', 'any'),
     'any',
-    notYet,
+    inForce,
   ),
   'gzip.types': row(
     words(/^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/, 'MIME types'),
     'application/atom+xml application/javascript application/json application/rss+xml application/vnd.ms-fontobject ' +
       'application/x-font-ttf application/x-web-app-manifest+json application/xhtml+xml application/xml ' +
       'font/opentype image/svg+xml image/x-icon text/css text/plain text/x-component',
-    notYet,
+    inForce,
   ),
-  'gzip.vary': row(oneOf('on', 'off'), 'on', notYet),
-  bodySize: row(sizeOrZero, '1m', unprotected, 0),
+  'gzip.vary': row(oneOf('on', 'off'), 'on', inForce),
+  // Above these levels one answer would keep a data thread from all others for tens of milliseconds.
+  'brotli.enabled': row(boolean, 'true', inForce),
+  'brotli.compLevel': row(integer(0, 8), '4', inForce),
+  'zstd.enabled': row(boolean, 'true', inForce),
+  'zstd.compLevel': row(integer(1, 12), '3', inForce),
+  bodySize: row(sizeOrZero, '1m', inForce),
   largeHeaderBuffersCount: row(integer(), '4', inForce),
   largeHeaderBuffersSize: row(size, '32k', inForce),
   disableServerTokens: row(boolean, 'false', inForce),
   proxyRealIpCidrs: row(cidrList, '10.0.0.0/8', inForce),
-  useProxyProtocol: row(boolean, 'false', unprotected, false),
+  forwardedFrom: row(oneOf('any', 'proxies'), 'any', inForce),
+  useProxyProtocol: row(boolean, 'false', inForce),
   errorLogLevel: row(oneOf('debug', 'info', 'notice', 'warn', 'error', 'crit', 'alert', 'emerg'), 'error', inForce),
   platformDomain: optional(platformDomain, 'none', inForce),
-  enforceWhitelists: row(boolean, 'false', unprotected, false),
-  defaultWhitelist: optional(cidrList, 'none', unprotected),
-  whitelistMode: row(oneOf('extend', 'override'), 'extend', unprotected),
-  defaultServiceEnabled: row(boolean, 'false', notYet, false),
-  defaultServiceIP: row(text, '', notYet, ''),
-  defaultAppName: row(text, '', notYet, ''),
+  enforceWhitelists: grave(row(boolean, 'false', inForce)),
+  defaultWhitelist: grave(optional(whitelist, 'a list that lets nobody in', inForce)),
+  whitelistMode: row(oneOf('extend', 'override'), 'extend', inForce),
+  defaultServiceEnabled: row(boolean, 'false', inForce),
+  defaultServiceIP: row(text, '', inForce),
+  defaultAppName: row(text, '', inForce),
   http2Enabled: row(boolean, 'true', notYet, false),
-  logFormat: optional(someText, "the contract's own format", notYet),
-  'proxyBuffers.enabled': row(boolean, 'false', notYet, false),
-  'proxyBuffers.number': row(integer(), '8', notYet),
-  'proxyBuffers.size': row(size, '4k', notYet),
+  logFormat: optional(someText, "the contract's own format", inForce),
+  'proxyBuffers.enabled': row(boolean, 'false', inForce),
+  'proxyBuffers.number': row(integer(), '8', inForce),
+  'proxyBuffers.size': row(size, '4k', inForce),
   'proxyBuffers.busySize': row(size, '8k', nginxOnly),
-  referrerPolicy: optional(referrerPolicy, 'none', notYet, 'none'),
-  enableRegexDomains: row(boolean, 'false', notYet, false),
+  referrerPolicy: optional(referrerPolicy, 'none', inForce),
+  enableRegexDomains: row(boolean, 'false', inForce),
   loadModsecurityModule: row(boolean, 'false', unprotected, false),
   'ssl.enforce': row(boolean, 'false', inForce),
   // Section 16: versions below 1.2 only for those who ask for them.
-  'ssl.protocols': row(
-    setOf('SSLv2', 'SSLv3', 'TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'),
-    'TLSv1.2 TLSv1.3',
-    unprotected,
-  ),
-  'ssl.ciphers': optional(cipherString, "the TLS library's list", unprotected, null),
-  'ssl.sessionCache': row(sessionCache, '', notYet, ''),
-  'ssl.sessionTimeout': row(duration, '10m', notYet),
-  'ssl.useSessionTickets': row(boolean, 'true', notYet),
-  'ssl.bufferSize': row(size, '4k', notYet),
+  'ssl.protocols': row(setOf('SSLv2', 'SSLv3', 'TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'), 'TLSv1.2 TLSv1.3', inForce),
+  'ssl.ciphers': optional(cipherString, "the TLS library's list", inForce),
+  'ssl.sessionCache': row(sessionCache, '', inForce),
+  'ssl.sessionTimeout': row(duration, '10m', inForce),
+  'ssl.useSessionTickets': row(boolean, 'true', inForce),
+  'ssl.bufferSize': row(size, '4k', inForce),
   'ssl.earlyDataMethods': row(wordOr('', nothing, methods), 'GET|HEAD|OPTIONS', nginxOnly, nothing),
-  'ssl.hsts.enabled': row(boolean, 'false', hsts, false),
-  'ssl.hsts.maxAge': row(
-    mapped(integer(1, Math.floor(Number.MAX_SAFE_INTEGER / 1000)), seconds => seconds * 1000),
-    '15552000',
-    notYet,
-  ),
-  'ssl.hsts.includeSubDomains': row(boolean, 'false', notYet, false),
-  'ssl.hsts.preload': row(boolean, 'false', notYet, false),
+  'ssl.hsts.enabled': row(boolean, 'false', inForce),
+  'ssl.hsts.maxAge': row(integer(), '15552000', inForce),
+  'ssl.hsts.includeSubDomains': row(boolean, 'false', inForce),
+  'ssl.hsts.preload': row(boolean, 'false', inForce),
 }
 
 const retired: RetiredKeys = {
@@ -167,6 +161,9 @@ const retired: RetiredKeys = {
   proxyRealIpCidr: 'use proxyRealIpCidrs',
   defaultDomain: 'use platformDomain',
 }
+
+/** Every key below the prefix that is read. */
+export const routerKeys: readonly string[] = [...Object.keys(rows), ...Object.keys(retired)]
 
 /** The `ssl.*` keys that work on the Deployment only. */
 export const routerWideTlsKeys: readonly string[] = Object.keys(rows).filter(
@@ -179,7 +176,10 @@ export interface RouterSettingsReading {
   readonly problems: readonly Problem[]
 }
 
-/** The settings that `annotations` of `object`, the Deployment, ask for; `platformCertificate` is for others to find out. */
+/**
+ * The settings that `annotations` of `object`, the Deployment, ask for. What Secrets hold (`platformCertificate`,
+ * `tls.dhParameters`) is for others to find out.
+ */
 export function readRouterSettings(
   annotations: Annotations,
   object: ObjectRef,
@@ -202,15 +202,18 @@ export function readRouterSettings(
       types: of['gzip.types'],
       vary: of['gzip.vary'] === 'on',
     },
+    brotli: { enabled: of['brotli.enabled'], compLevel: of['brotli.compLevel'] },
+    zstd: { enabled: of['zstd.enabled'], compLevel: of['zstd.compLevel'] },
     bodySize: of.bodySize,
     largeHeaderBuffers: { count: of.largeHeaderBuffersCount, size: of.largeHeaderBuffersSize },
     disableServerTokens: of.disableServerTokens,
     proxyRealIpCidrs: of.proxyRealIpCidrs,
+    forwardedFrom: of.forwardedFrom,
     useProxyProtocol: of.useProxyProtocol,
     errorLogLevel: of.errorLogLevel,
     platformDomain: of.platformDomain,
     enforceWhitelists: of.enforceWhitelists,
-    defaultWhitelist: of.defaultWhitelist,
+    defaultWhitelist: isSpoiltList(annotations, `${prefix}defaultWhitelist`) ? [] : of.defaultWhitelist,
     whitelistMode: of.whitelistMode,
     defaultService: {
       enabled: of.defaultServiceEnabled,
@@ -236,6 +239,7 @@ export function readRouterSettings(
       sessionTimeout: of['ssl.sessionTimeout'],
       useSessionTickets: of['ssl.useSessionTickets'],
       bufferSize: of['ssl.bufferSize'],
+      dhParameters: null,
       earlyDataMethods: of['ssl.earlyDataMethods'],
       hsts: {
         enabled: of['ssl.hsts.enabled'],
@@ -246,5 +250,5 @@ export function readRouterSettings(
     },
     platformCertificate,
   }
-  return { settings: freezeDeep(settings), problems }
+  return { settings: freezeDeep(settings), problems: [...problems, ...settingsFaults(settings, prefix, object)] }
 }

@@ -5,6 +5,8 @@ import type { Deployment, Service } from '#kube/types.ts'
 import { readRouterSettings } from './router-settings.ts'
 import { isRoutable, platformSecret, translateService } from './service.ts'
 
+const context = { namespace: 'deis', externalNames: false }
+
 // Each `case.yaml` holds a Service, and maybe the router's Deployment; `case.routes.json` is its translation.
 const folder = new URL('./testdata/', import.meta.url)
 const stems = readdirSync(folder)
@@ -19,8 +21,8 @@ function translate(stem: string): unknown {
   const service = objects.find(({ kind }) => kind === 'Service') as Service
   const ref = { kind: 'Deployment', namespace: 'deis', name: 'deis-router' }
   const { settings } = readRouterSettings(deployment?.metadata.annotations ?? {}, ref, null)
-  const { secrets, ...translation } = translateService(service, settings, 'deis')
-  return { ...translation, secrets: Object.fromEntries(secrets) }
+  const { drafts, locations, problems } = translateService(service, { settings, ...context })
+  return JSON.parse(JSON.stringify({ drafts, locations, problems }))
 }
 
 test('there are fixtures', () => expect(stems.length).toBeGreaterThanOrEqual(6))
@@ -74,24 +76,24 @@ const apps: readonly (readonly [name: string, namespace: string, label: string |
 
 for (const [name, namespace, label, want] of apps) {
   test(`§6 app name of ${namespace}/${name} with label ${JSON.stringify(label)}`, () => {
-    expect(translateService(service(name, namespace, label, 'a.example'), settings, 'deis').app).toBe(want)
+    const { drafts } = translateService(service(name, namespace, label, 'a.example'), { settings, ...context })
+    expect(drafts.map(({ route }) => route.app)).toEqual([want])
   })
 }
 
 test('§7 a dotless domain that the platform domain makes too long costs itself only', () => {
-  const { routes, problems } = translateService(
-    service('web', 'shop', null, `${'a'.repeat(63)},a.example`),
+  const { drafts, problems } = translateService(service('web', 'shop', null, `${'a'.repeat(63)},a.example`), {
     settings,
-    'deis',
-  )
-  expect(routes.map(({ id }) => id)).toEqual(['service/shop/web/a.example'])
+    ...context,
+  })
+  expect(drafts.map(({ route }) => route.id)).toEqual(['service/shop/web/a.example'])
   expect(problems.map(({ code, severity }) => [code, severity])).toEqual([['invalid-annotation', 'error']])
 })
 
 test('a Service without domains has no routes and, whatever its ports, no Problem', () => {
-  expect(translateService({ metadata: { name: 'web', namespace: 'shop' } }, settings, 'deis')).toMatchObject({
-    routes: [],
-    portName: null,
+  expect(translateService({ metadata: { name: 'web', namespace: 'shop' } }, { settings, ...context })).toMatchObject({
+    drafts: [],
+    locations: null,
     problems: [],
   })
 })

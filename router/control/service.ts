@@ -1,17 +1,23 @@
-// From a routable Service to Routes (contract sections 6 to 8). Pure: who else claims a host and which certificates
-// exist is for `world.ts` to know.
+// From a routable Service to drafts of its routes (contract sections 6 to 8). Pure: who else claims a host and which
+// certificates exist is for others to know (`app-book.ts`, `route-book.ts`).
 
-import type { Service, ServicePort } from '#kube/types.ts'
+import type { Service } from '#kube/types.ts'
 import type { CertificateId } from '../model/certificate.ts'
+import { compileHostExpression } from '../model/host-expression.ts'
 import type { ObjectRef, Problem } from '../model/problem.ts'
-import type { Policy, Route, RouteId } from '../model/route.ts'
+import type { Route, RouteId } from '../model/route.ts'
 import type { RouterSettings } from '../model/settings.ts'
 import type { UpstreamId } from '../model/upstream.ts'
 import { quote } from './annotation.ts'
 import { type AppSettings, readAppSettings } from './app-settings.ts'
 import { certificateId } from './certificate.ts'
 import { hostKey } from './claims.ts'
-import { type DomainEntry, hostOf, isDotless } from './domain.ts'
+import { type DomainEntry, type DomainHost, hostOf, isDotless } from './domain.ts'
+import { type Locations, locationsKey, readLocations } from './location.ts'
+import { refKey } from './object-shape.ts'
+import type { RouteDraft } from './route-draft.ts'
+import { backendOf, policiesOf, referrerPolicyOf } from './route-parts.ts'
+import { resolvePort } from './service-port.ts'
 
 export interface SecretRef {
   readonly namespace: string
@@ -19,15 +25,19 @@ export interface SecretRef {
 }
 
 export interface ServiceTranslation {
-  readonly app: string
-  /** One for each host. `certificate` names what the route is to have, whether or not it exists. */
-  readonly routes: readonly Route[]
-  readonly upstream: UpstreamId
-  /** The name of the port that traffic goes to, empty when it has none; null: there is no such port. */
-  readonly portName: string | null
-  /** The Secrets behind the certificates of `routes`. */
-  readonly secrets: ReadonlyMap<CertificateId, SecretRef>
+  /** One for each host. */
+  readonly drafts: readonly RouteDraft[]
+  readonly app: AppSettings
+  /** What it asks to be given of another app's paths; null: nothing. */
+  readonly locations: Locations | null
   readonly problems: readonly Problem[]
+}
+
+export interface ServiceContext {
+  readonly settings: RouterSettings
+  /** Where the platform certificate is looked for. */
+  readonly namespace: string
+  readonly externalNames: boolean
 }
 
 /** The Service port that apps are reached at, whatever its targetPort. */
@@ -43,14 +53,9 @@ export function platformSecret(routerNamespace: string): SecretRef {
   return { namespace: routerNamespace, name: 'deis-router-platform-cert' }
 }
 
-/** The name in logs and metrics: label `app`, else the Service's name, behind the namespace unless they are equal. */
-function appName({ namespace, name }: ObjectRef, labels: Readonly<Record<string, string>>): string {
-  const app = labels.app || name
-  return app === namespace ? app : `${namespace}/${app}`
-}
-
-function isAppPort({ port, protocol = 'TCP' }: ServicePort): boolean {
-  return port === appPort && protocol === 'TCP'
+/** The name in logs and metrics: behind the namespace unless they are equal (contract section 6). */
+export function appName(namespace: string, name: string): string {
+  return name === namespace ? name : `${namespace}/${name}`
 }
 
 function secretOf(entry: DomainEntry, app: AppSettings, namespace: string, platform: SecretRef): SecretRef | null {
@@ -59,64 +64,102 @@ function secretOf(entry: DomainEntry, app: AppSettings, namespace: string, platf
   return certname === undefined ? null : { namespace, name: `${certname}-cert` }
 }
 
-/** Translates a routable Service. `routerNamespace` is where the platform certificate is looked for. */
-export function translateService(
-  service: Service,
-  settings: RouterSettings,
-  routerNamespace: string,
-): ServiceTranslation {
+interface EntryHost extends DomainHost {
+  readonly entry: DomainEntry
+  /** The last part of the route's id. */
+  readonly id: string
+}
+
+/** Translates a routable Service. */
+export function translateService(service: Service, context: ServiceContext): ServiceTranslation {
+  const { settings } = context
   const { name, namespace = 'default', labels = {}, annotations = {} } = service.metadata
   const ref: ObjectRef = { kind: 'Service', namespace, name }
-  const { settings: app, problems: found } = readAppSettings(annotations, ref)
-  const problems = [...found]
-  const appLabel = appName(ref, labels)
+  // Read apart: one bad prefix costs itself, not the list.
+  const { [locationsKey]: rawLocations, ...others } = annotations
+  const { settings: app, problems: found } = readAppSettings(others, ref)
+  const { locations, problems: misplaced } = readLocations(rawLocations ?? '', app, ref)
+  const problems = [...found, ...misplaced]
+  const platform = platformSecret(context.namespace)
   const upstream = `${namespace}/${name}:${appPort}` as UpstreamId
-  const platform = platformSecret(routerNamespace)
+  const common = {
+    app: appName(namespace, labels.app || name),
+    path: { kind: 'prefix', path: '/' },
+    policies: policiesOf(app, settings, false),
+    requestStart: settings.requestStartHeader && !app.disableRequestStartHeader,
+    referrerPolicy: referrerPolicyOf(app, settings),
+    backend: backendOf(upstream, app, settings),
+  } as const
+  const target = { kind: 'service', service: refKey(ref), port: appPort } as const
 
-  const policies: Policy[] = []
-  if (app.maintenance) policies.push({ kind: 'maintenance' })
-  if (app.enforceHttps || settings.tls.enforce) policies.push({ kind: 'enforce-https' })
-
-  const routes = new Map<string, Route>()
-  const secrets = new Map<CertificateId, SecretRef>()
-  for (const entry of app.domains) {
-    const target = hostOf(entry, settings.platformDomain)
-    if (target === null) {
-      const message = `router.deis.io/domains: ${quote(entry)} with the platform domain is too long for a host name`
-      problems.push({ code: 'invalid-annotation', severity: 'error', object: ref, message })
-      continue
-    }
+  const drafts = new Map<string, RouteDraft>()
+  for (const { entry, id, host, serverName } of hostsOf(app, settings, ref, problems)) {
     const secret = secretOf(entry, app, namespace, platform)
-    const certificate = secret === null ? null : certificateId(secret.namespace, secret.name)
-    const key = hostKey(target.host)
-    const twin = routes.get(key)
+    const certificate: CertificateId | null = secret === null ? null : certificateId(secret.namespace, secret.name)
+    const key = hostKey(host)
+    const twin = drafts.get(key)?.route
     // `foo` and `foo.PLATFORM` are one host: a certificate that somebody mapped to it goes before the platform's.
     if (twin !== undefined && (certificate === null || (isDotless(entry) && twin.certificate !== null))) continue
-    if (secret !== null && certificate !== null) secrets.set(certificate, secret)
-    routes.set(key, {
-      id: twin?.id ?? (`service/${namespace}/${name}/${entry}` as RouteId),
-      app: appLabel,
-      serverName: target.serverName,
-      host: target.host,
-      path: { kind: 'prefix', path: '/' },
+    const route: Route = {
+      id: twin?.id ?? (`service/${namespace}/${name}/${id}` as RouteId),
+      serverName,
+      host,
+      https: certificate !== null,
       certificate,
-      policies,
-      backend: {
-        upstream,
-        connectTimeout: app.connectTimeout,
-        idleTimeout: app.tcpTimeout ?? settings.defaultTimeout,
-      },
-    })
+      ...common,
+    }
+    drafts.set(key, { route, secret, needsCertificate: true, target })
   }
+  const port = resolvePort(service, appPort, context.externalNames)
+  if (port.kind === 'none' && drafts.size > 0) {
+    const code = port.code === 'no-backend' ? 'no-port' : port.code
+    const message = `${port.reason}, so that nothing answers for its domains`
+    problems.push({ code, severity: 'error', object: ref, message })
+  }
+  return { drafts: [...drafts.values()], app, locations, problems }
+}
 
-  const port = service.spec?.ports?.find(isAppPort) ?? null
-  if (port === null && routes.size > 0) {
-    const message = `the Service has no TCP port ${appPort}, so that nothing answers for its domains`
-    problems.push({ code: 'no-port', severity: 'error', object: ref, message })
+/** Every host that the Service asks for. */
+function hostsOf(
+  app: AppSettings,
+  settings: RouterSettings,
+  ref: ObjectRef,
+  problems: Problem[],
+): readonly EntryHost[] {
+  const expression = expressionOf(app, settings, ref, problems)
+  return app.domains.flatMap((entry): readonly EntryHost[] => {
+    if (expression !== null && isDotless(entry) && expression.includes(entry)) {
+      const regex = { kind: 'regex', expression } as const
+      return [
+        { entry, id: entry, ...hostOf(entry, null)! },
+        // No entry begins with a tilde.
+        { entry, id: `~${entry}`, host: regex, serverName: `~^${expression}\\.(?<domain>.+)$` },
+      ]
+    }
+    const target = hostOf(entry, settings.platformDomain)
+    if (target !== null) return [{ entry, id: entry, ...target }]
+    const message = `router.deis.io/domains: ${quote(entry)} with the platform domain is too long for a host name`
+    problems.push({ code: 'invalid-annotation', severity: 'error', object: ref, message })
+    return []
+  })
+}
+
+/** `regexDomain`, when it is in force. */
+function expressionOf(
+  { regexDomain, domains }: AppSettings,
+  settings: RouterSettings,
+  object: ObjectRef,
+  problems: Problem[],
+): string | null {
+  if (regexDomain === null || domains.length === 0) return null
+  const refuse = (code: 'invalid-annotation' | 'annotation-without-effect', reason: string): null => {
+    const message = `router.deis.io/regexDomain: ${quote(regexDomain)} ${reason}; domains hold as if it were not there`
+    problems.push({ code, severity: 'warning', object, message })
+    return null
   }
-  // A certificate that gave way to another one of the same host is nobody's.
-  const used = new Set([...routes.values()].map(route => route.certificate))
-  for (const id of secrets.keys()) if (!used.has(id)) secrets.delete(id)
-  const portName = port === null ? null : (port.name ?? '')
-  return { app: appLabel, routes: [...routes.values()], upstream, portName, secrets, problems }
+  if (!settings.enableRegexDomains) return refuse('annotation-without-effect', 'needs nginx.enableRegexDomains')
+  const compiled = compileHostExpression(regexDomain)
+  if (compiled.kind === 'bad') return refuse('invalid-annotation', compiled.reason)
+  if (domains.some(entry => isDotless(entry) && regexDomain.includes(entry))) return regexDomain
+  return refuse('invalid-annotation', 'contains no dotless entry of the domains')
 }

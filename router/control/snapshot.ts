@@ -13,7 +13,7 @@ import { version } from '#kit/version.ts'
 import type { Patch } from '../model/patch.ts'
 
 /** Holds our version: what a Patch looks like may change with each. A file of another version is ignored. */
-const format = `deis-router-snapshot/1 ${version}`
+const format = `deis-router-snapshot/2 ${version}`
 /** Larger than any configuration that a router could hold. */
 const maxSize = 512 * 1024 * 1024
 
@@ -87,6 +87,7 @@ function isWorld(value: unknown): value is Patch {
     value.reset === true &&
     Number.isSafeInteger(value.version) &&
     isRecord(value.settings) &&
+    (value.builder === null || isRecord(value.builder)) &&
     isDelta(value.routes) &&
     isDelta(value.upstreams) &&
     isDelta(value.certificates) &&

@@ -2,9 +2,9 @@
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Deployment, EndpointSlice, Secret, Service } from '#kube/types.ts'
+import type { Deployment, EndpointSlice, Ingress, IngressClass, Secret, Service } from '#kube/types.ts'
 import type { Change } from '#kube/watch.ts'
-import type { Delta, Patch } from '../model/patch.ts'
+import type { Builder, Delta, Patch } from '../model/patch.ts'
 import { hostKey } from './claims.ts'
 import { makePair, makeSecret } from './testdata/make-certificate.ts'
 import { World } from './world.ts'
@@ -19,6 +19,7 @@ class Model {
   readonly certificates = new Map<string, Patch['certificates']['upserts'][number]>()
   readonly slots = new Map<string, number>()
   settings: Patch['settings']
+  builder: Builder | null = null
   version = 0
 
   apply(patch: Patch): void {
@@ -29,6 +30,10 @@ class Model {
       expect(patch.settings).not.toEqual(this.settings)
       this.settings = patch.settings
     }
+    if (patch.builder !== undefined) {
+      expect(patch.builder).not.toEqual(this.builder)
+      this.builder = patch.builder
+    }
     merge(this.routes, patch.routes)
     merge(this.upstreams, patch.upstreams)
     merge(this.certificates, patch.certificates)
@@ -37,15 +42,21 @@ class Model {
   }
 
   check(): void {
-    const hosts = new Set<string>()
-    for (const { host, backend, certificate, app } of this.routes.values()) {
-      expect(hosts.has(hostKey(host))).toBe(false)
-      hosts.add(hostKey(host))
+    const slots = new Set<string>()
+    const certificates = new Map<string, string>()
+    for (const { host, path, backend, certificate, app } of this.routes.values()) {
+      const slot = `${hostKey(host)} ${path.kind} ${path.path}`
+      expect(slots.has(slot)).toBe(false)
+      slots.add(slot)
       expect(this.upstreams.has(backend.upstream)).toBe(true)
-      expect(certificate === null || this.certificates.has(certificate)).toBe(true)
       expect(this.slots.has(app)).toBe(true)
+      if (certificate === null) continue
+      expect(this.certificates.has(certificate)).toBe(true)
+      expect(certificates.get(hostKey(host)) ?? certificate).toBe(certificate)
+      certificates.set(hostKey(host), certificate)
     }
     const upstreams = new Set([...this.routes.values()].map(({ backend }) => backend.upstream as string))
+    if (this.builder !== null) upstreams.add(this.builder.upstream)
     expect([...this.upstreams.keys()].sort()).toEqual([...upstreams].sort())
     const apps = new Set([...this.routes.values()].map(({ app }) => app))
     expect(new Set([...apps].map(app => this.slots.get(app))).size).toBe(apps.size)
@@ -55,6 +66,7 @@ class Model {
   content(): unknown {
     return [
       this.settings,
+      this.builder,
       ...[this.routes, this.upstreams, this.certificates].map(map => sorted<{ id: string }>(map.values())),
     ]
   }
@@ -77,6 +89,8 @@ type Fact =
   | { readonly kind: 'services'; readonly change: Change<unknown> }
   | { readonly kind: 'slices'; readonly change: Change<unknown> }
   | { readonly kind: 'deployment'; readonly change: Change<unknown> }
+  | { readonly kind: 'ingresses'; readonly change: Change<unknown> }
+  | { readonly kind: 'classes'; readonly change: Change<unknown> }
   /** Null: the Secret goes. */
   | { readonly kind: 'secret'; readonly path: string; readonly secret: unknown }
   | { readonly kind: 'take' }
@@ -88,11 +102,13 @@ const keyOf = (object: unknown): string | null => {
 
 /** A cluster, as far as the sources would show it, and a caller that watches the Secrets that World wants. */
 class Cluster {
-  readonly world = new World({ namespace: 'a', now: () => now })
+  readonly world = new World({ namespace: 'a', now: () => now, externalNames: true, ingressWithoutClass: true })
   readonly model = new Model()
   readonly services = new Map<string, unknown>()
   readonly slices = new Map<string, unknown>()
   readonly deployments = new Map<string, unknown>()
+  readonly ingresses = new Map<string, unknown>()
+  readonly classes = new Map<string, unknown>()
   readonly secrets = new Map<string, unknown>()
   /** By watched Secret, what World last took for a good pair. */
   readonly lastGood = new Map<string, unknown>()
@@ -110,7 +126,15 @@ class Cluster {
         return
       case 'deployment':
         track(this.deployments, fact.change)
-        this.world.deployment(fact.change as Change<Deployment>)
+        this.world.workload(fact.change as Change<Deployment>)
+        return
+      case 'ingresses':
+        track(this.ingresses, fact.change)
+        this.world.ingresses(fact.change as Change<Ingress>)
+        return
+      case 'classes':
+        track(this.classes, fact.change)
+        this.world.ingressClasses(fact.change as Change<IngressClass>)
         return
       case 'secret':
         if (fact.secret === null) this.secrets.delete(fact.path)
@@ -144,7 +168,7 @@ class Cluster {
       this.lastGood.set(path, null)
       this.deliver(path, this.secrets.get(path) ?? null)
     }
-    return patch !== null || this.#untaken.size > 0
+    return patch !== null || this.#untaken.size > 0 || this.world.unfinished
   }
 
   settle(): void {
@@ -157,6 +181,8 @@ class Cluster {
     fresh.tell({ kind: 'services', change: { kind: 'reset', objects: [...this.services.values()] } })
     fresh.tell({ kind: 'slices', change: { kind: 'reset', objects: [...this.slices.values()] } })
     fresh.tell({ kind: 'deployment', change: { kind: 'reset', objects: [...this.deployments.values()] } })
+    fresh.tell({ kind: 'classes', change: { kind: 'reset', objects: [...this.classes.values()] } })
+    fresh.tell({ kind: 'ingresses', change: { kind: 'reset', objects: [...this.ingresses.values()] } })
     for (const [path, secret] of this.lastGood) if (secret !== null) fresh.secrets.set(path, secret)
     fresh.settle()
     for (const path of this.lastGood.keys()) {
@@ -202,6 +228,9 @@ const annotations = fc.record(
     'router.deis.io/certificates': certificates,
     'router.deis.io/maintenance': fc.constantFrom('true', 'False', 'maybe'),
     'router.deis.io/tcpTimeout': fc.constantFrom('10s', '0'),
+    'router.deis.io/regexDomain': fc.constantFrom('foo-\\d+', 'foo-.*', 'foo('),
+    'router.deis.io/proxyDomain': fc.constantFrom('foo', 'bar', 'foo.example', '*.foo.example'),
+    'router.deis.io/proxyLocations': fc.constantFrom('/x', '/x,/x/y', '/', 'x,/y', ''),
   },
   { requiredKeys: ['router.deis.io/domains'] },
 )
@@ -212,15 +241,31 @@ const labels = fc.record(
   },
   { requiredKeys: ['router.deis.io/routable'] },
 )
-const goodService = fc.record({
+const plainService = fc.record({
   metadata: fc.record({ namespace, name, labels, annotations }),
   spec: fc.record({ ports: fc.constantFrom([{ port: 80 }], [{ name: 'http', port: 80 }], [{ port: 8080 }], []) }),
 })
+const externalService = fc.record({
+  metadata: fc.record({ namespace, name, labels, annotations }),
+  spec: fc.record({ type: fc.constant('ExternalName'), externalName: fc.constantFrom('x.example', 'y.example', '') }),
+})
+const builderService = fc.record({
+  metadata: fc.record({
+    namespace: fc.constant('a'),
+    name: fc.constant('deis-builder'),
+    annotations: fc.record(
+      { 'router.deis.io/nginx.tcpTimeout': fc.constantFrom('5s', '6s', 'x') },
+      { requiredKeys: [] },
+    ),
+  }),
+  spec: fc.record({ ports: fc.constantFrom([{ port: 2222 }], [{ port: 22 }]) }),
+})
+const goodService = fc.oneof({ weight: 8, arbitrary: plainService }, builderService, externalService)
 const goodSlice = fc.record({
   metadata: fc.record({
     namespace,
     name: fc.constantFrom('s', 't'),
-    labels: name.map(service => ({ 'kubernetes.io/service-name': service })),
+    labels: fc.oneof(name, fc.constant('deis-builder')).map(service => ({ 'kubernetes.io/service-name': service })),
   }),
   addressType: fc.constant('IPv4'),
   endpoints: fc.array(
@@ -241,10 +286,91 @@ const goodDeployment = fc.record({
         'router.deis.io/nginx.platformDomain': fc.constantFrom('p.example', 'q.example', 'nonsense'),
         'router.deis.io/nginx.ssl.enforce': fc.constantFrom('true', 'false', true as unknown as string),
         'router.deis.io/nginx.requestIDs': fc.constantFrom('true', 'false'),
+        'router.deis.io/nginx.enableRegexDomains': fc.constantFrom('true', 'false'),
+        'router.deis.io/nginx.defaultServiceEnabled': fc.constantFrom('true', 'false'),
+        'router.deis.io/nginx.defaultServiceIP': fc.constantFrom('192.0.2.1', '192.0.2.2', 'nonsense'),
       },
       { requiredKeys: [] },
     ),
   }),
+})
+
+const backend = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      service: fc.record({
+        name: fc.oneof(name, fc.constant('deis-builder')),
+        port: fc.constantFrom({ number: 80 }, { name: 'http' }, { number: 8080 }, { number: 2222 }),
+      }),
+    }),
+  },
+  fc.constantFrom({ resource: { kind: 'Bucket', name: 'b' } }, {}, { service: { name: '?' } }),
+)
+const ingressHost = fc.constantFrom(
+  'foo.example',
+  'a.foo.example',
+  '*.foo.example',
+  'foo.p.example',
+  '',
+  'b_d',
+  undefined,
+)
+const rule = fc.record({
+  host: ingressHost,
+  http: fc.record({
+    paths: fc.array(
+      fc.record({
+        path: fc.constantFrom('/', '/x', '/x/', '/x/y', '/.well-known/acme-challenge/t', '//', ''),
+        pathType: fc.constantFrom('Prefix', 'Exact', 'ImplementationSpecific'),
+        backend,
+      }),
+      { minLength: 1, maxLength: 3 },
+    ),
+  }),
+})
+const goodIngress = fc.record({
+  metadata: fc.record(
+    {
+      namespace,
+      name: fc.constantFrom('i', 'j', 'k'),
+      creationTimestamp: fc.constantFrom('2025-01-01T00:00:00Z', '2025-02-01T00:00:00Z', 'never'),
+      annotations: fc.record(
+        {
+          'router.deis.io/maintenance': fc.constantFrom('true', 'maybe'),
+          'nginx.ingress.kubernetes.io/use-regex': fc.constant('true'),
+          'kubernetes.io/ingress.class': fc.constantFrom('ours', 'theirs'),
+        },
+        { requiredKeys: [] },
+      ),
+    },
+    { requiredKeys: ['namespace', 'name'] },
+  ),
+  spec: fc.record(
+    {
+      ingressClassName: fc.constantFrom('ours', 'ours', 'theirs', 'unknown', ''),
+      defaultBackend: backend,
+      rules: fc.array(rule, { maxLength: 3 }),
+      tls: fc.array(
+        fc.record(
+          { hosts: fc.subarray(['foo.example', '*.foo.example']), secretName: fc.constantFrom('one-cert', 'two-cert') },
+          { requiredKeys: ['secretName'] },
+        ),
+        { maxLength: 2 },
+      ),
+    },
+    { requiredKeys: ['rules'] },
+  ),
+})
+const goodClass = fc.record({
+  metadata: fc.record({ name: fc.constantFrom('ours', 'theirs') }),
+  spec: fc.record(
+    {
+      controller: fc.constantFrom('router.deis.io/ingress-controller', 'router.deis.io/ingress-controller', 'other'),
+      parameters: fc.constantFrom({ kind: 'Config', name: 'c' }, 7),
+    },
+    { requiredKeys: ['controller'] },
+  ),
 })
 
 const nameless = fc.oneof(
@@ -253,20 +379,56 @@ const nameless = fc.oneof(
 )
 
 /** Objects with a name of `names`, and nonsense in every other place. */
-const nonsense = (names: fc.Arbitrary<string>) =>
+const nonsense = (names: fc.Arbitrary<string>, pathType = 'Prefix') =>
   fc.record(
     {
       metadata: fc.record(
         { namespace, name: names, labels: fc.oneof(labels, fc.anything()), annotations: fc.anything() },
         { requiredKeys: ['namespace', 'name'] },
       ),
-      spec: fc.oneof(fc.anything(), fc.record({ ports: fc.anything() })),
+      spec: fc.oneof(
+        fc.anything(),
+        fc.record({ ports: fc.anything() }),
+        fc.record(
+          {
+            ingressClassName: fc.constantFrom('ours', undefined),
+            controller: fc.constant('router.deis.io/ingress-controller'),
+            defaultBackend: fc.anything(),
+            rules: fc.oneof(
+              fc.anything(),
+              fc.array(fc.record({ host: fc.anything(), http: fc.record({ paths: fc.array(fc.anything()) }) })),
+              fc.array(
+                fc.record({
+                  http: fc.record({
+                    paths: fc.array(
+                      fc.record({
+                        path: fc.oneof(fc.anything(), fc.string()),
+                        pathType: fc.constant(pathType),
+                        backend: fc.anything(),
+                      }),
+                    ),
+                  }),
+                }),
+              ),
+            ),
+            tls: fc.oneof(fc.anything(), fc.array(fc.record({ hosts: fc.anything(), secretName: fc.anything() }))),
+          },
+          { requiredKeys: [] },
+        ),
+      ),
+      status: fc.anything(),
       addressType: fc.oneof(fc.constant('IPv4'), fc.anything()),
       endpoints: fc.oneof(fc.anything(), fc.array(fc.record({ addresses: fc.anything(), conditions: fc.anything() }))),
       ports: fc.anything(),
     },
     { requiredKeys: ['metadata'] },
   )
+
+/** Classes have no namespace. */
+const nonsenseClass = nonsense(fc.constantFrom('ours', 'theirs')).map(({ metadata, ...rest }) => {
+  const { namespace: _, ...named } = metadata
+  return { ...rest, metadata: named }
+})
 
 function changeOf(object: fc.Arbitrary<unknown>): fc.Arbitrary<Change<unknown>> {
   return fc.oneof(
@@ -314,14 +476,43 @@ function facts(
   services: fc.Arbitrary<unknown>,
   slices: fc.Arbitrary<unknown>,
   deployments: fc.Arbitrary<unknown>,
+  ingresses: fc.Arbitrary<unknown>,
+  classes: fc.Arbitrary<unknown>,
 ): fc.Arbitrary<Fact> {
   return fc.oneof(
     { weight: 8, arbitrary: changeOf(services).map((change): Fact => ({ kind: 'services', change })) },
     { weight: 4, arbitrary: changeOf(slices).map((change): Fact => ({ kind: 'slices', change })) },
     { weight: 1, arbitrary: changeOf(deployments).map((change): Fact => ({ kind: 'deployment', change })) },
+    { weight: 8, arbitrary: changeOf(ingresses).map((change): Fact => ({ kind: 'ingresses', change })) },
+    { weight: 2, arbitrary: changeOf(classes).map((change): Fact => ({ kind: 'classes', change })) },
     { weight: 8, arbitrary: secretFact },
     { weight: 3, arbitrary: take },
   )
+}
+
+/** What a World that followed `sequence` says is what one says that only sees where it ends. */
+function expectAsFresh(sequence: readonly Fact[]): void {
+  const cluster = new Cluster()
+  for (const step of sequence) cluster.tell(step)
+  cluster.settle()
+  const fresh = cluster.fresh()
+  expect(cluster.model.content()).toEqual(fresh.model.content())
+  expect(cluster.problems()).toEqual(fresh.problems())
+  const said = ({ world }: Cluster) => [
+    [...world.wantedSecrets().keys()].sort(),
+    [...world.wantedNames()].sort(),
+    [...world.ingressStatus()].map(({ namespace, name, served }) => `${namespace}/${name} ${served}`).sort(),
+  ]
+  expect(said(cluster)).toEqual(said(fresh))
+
+  const whole = cluster.world.whole()
+  expect(whole.version).toBe(cluster.model.version)
+  expect([
+    whole.settings,
+    whole.builder,
+    ...[whole.routes, whole.upstreams, whole.certificates].map(({ upserts }) => sorted<{ id: string }>(upserts)),
+  ]).toEqual(cluster.model.content())
+  for (const { app, slot } of whole.apps) expect(cluster.model.slots.get(app)).toBe(slot)
 }
 
 test('incremental is fresh: any changes, garbage among them', () => {
@@ -329,35 +520,47 @@ test('incremental is fresh: any changes, garbage among them', () => {
     fc.oneof({ weight: 12, arbitrary: goodService }, nonsense(name), nameless),
     fc.oneof({ weight: 12, arbitrary: goodSlice }, nonsense(fc.constantFrom('s', 't')), nameless),
     fc.oneof({ weight: 5, arbitrary: goodDeployment }, nonsense(fc.constant('deis-router')), nameless),
+    fc.oneof({ weight: 12, arbitrary: goodIngress }, nonsense(fc.constantFrom('i', 'j', 'k')), nameless),
+    fc.oneof({ weight: 8, arbitrary: goodClass }, nonsenseClass, nameless),
   )
-  fc.assert(
-    fc.property(fc.array(fact, { minLength: 10, maxLength: 60, size: 'max' }), sequence => {
-      const cluster = new Cluster()
-      for (const step of sequence) cluster.tell(step)
-      cluster.settle()
-      const fresh = cluster.fresh()
-      expect(cluster.model.content()).toEqual(fresh.model.content())
-      expect(cluster.problems()).toEqual(fresh.problems())
-      expect([...cluster.world.wantedSecrets().keys()].sort()).toEqual([...fresh.world.wantedSecrets().keys()].sort())
+  fc.assert(fc.property(fc.array(fact, { minLength: 10, maxLength: 60, size: 'max' }), expectAsFresh), {
+    numRuns: 250,
+    seed: 1,
+  })
+})
 
-      const whole = cluster.world.whole()
-      expect(whole.version).toBe(cluster.model.version)
-      expect([
-        whole.settings,
-        ...[whole.routes, whole.upstreams, whole.certificates].map(({ upserts }) => sorted<{ id: string }>(upserts)),
-      ]).toEqual(cluster.model.content())
-      for (const { app, slot } of whole.apps) expect(cluster.model.slots.get(app)).toBe(slot)
-    }),
-    { numRuns: 250, seed: 1 },
+test('incremental is fresh: a few Ingresses and Services that meet on the same hosts', () => {
+  const ours = goodIngress.map(({ metadata, spec }) => ({ metadata, spec: { ...spec, ingressClassName: 'ours' } }))
+  const fact: fc.Arbitrary<Fact> = fc.oneof(
+    { weight: 10, arbitrary: changeOf(ours).map((change): Fact => ({ kind: 'ingresses', change })) },
+    { weight: 2, arbitrary: changeOf(plainService).map((change): Fact => ({ kind: 'services', change })) },
+    { weight: 1, arbitrary: changeOf(goodClass).map((change): Fact => ({ kind: 'classes', change })) },
+    { weight: 3, arbitrary: secretFact },
+    { weight: 4, arbitrary: take },
+  )
+  const first: Fact = {
+    kind: 'classes',
+    change: {
+      kind: 'upsert',
+      object: { metadata: { name: 'ours' }, spec: { controller: 'router.deis.io/ingress-controller' } },
+    },
+  }
+  fc.assert(
+    fc.property(fc.array(fact, { minLength: 5, maxLength: 40, size: 'max' }), sequence =>
+      expectAsFresh([first, ...sequence]),
+    ),
+    { numRuns: 250, seed: 3 },
   )
 })
 
 test('garbage never changes what others have', () => {
-  const good = facts(goodService, goodSlice, goodDeployment)
+  const good = facts(goodService, goodSlice, goodDeployment, goodIngress, goodClass)
   const strange = fc.constantFrom('bad', 'worse')
+  // A backend that nobody can read keeps its path all the same, and answers 503 there.
+  const litter = nonsense(strange, 'Nonsense')
   const garbage: fc.Arbitrary<Fact> = fc.oneof(
     fc
-      .tuple(fc.constantFrom('services', 'slices', 'deployment'), fc.oneof(nonsense(strange), nameless))
+      .tuple(fc.constantFrom('services', 'slices', 'deployment', 'ingresses', 'classes'), fc.oneof(litter, nameless))
       .map(([kind, object]): Fact => ({ kind, change: { kind: 'upsert', object } })),
   )
   const step = fc.oneof(

@@ -10,9 +10,9 @@ const start = Date.UTC(2026, 5, 1)
 const later = start + 90 * 86_400_000
 const empty = { upserts: [], deletes: [] }
 
-const soon = makePair('soon.example', start + 10_000)
-const good = makePair('good.example', later)
-const better = makePair('better.example', later)
+const soon = makePair('a.example', start + 10_000)
+const good = makePair('a.example', later)
+const better = makePair('a.example', later)
 
 /** Under these names `world.secret` below finds its way. */
 const certificates = { soon, good, better, broken: { crt: good.crt, key: better.key } } as const
@@ -78,7 +78,7 @@ class Fixture {
   }
 
   configure(annotations: Readonly<Record<string, unknown>>): this {
-    this.world.deployment({ kind: 'upsert', object: deployment(annotations) })
+    this.world.workload({ kind: 'upsert', object: deployment(annotations) })
     return this
   }
 
@@ -111,6 +111,7 @@ class Fixture {
 
 const ids = (items: readonly { readonly id: string }[]) => items.map(({ id }) => id)
 const platform = 'deis/deis-router-platform-cert'
+const dhParameters = 'deis/deis-router-dhparam'
 
 test('the first patch has the default settings, of an empty world as well', () => {
   const { world } = new Fixture()
@@ -253,7 +254,7 @@ test('§7 a Service that loses all its hosts has no upstream, no app and needs n
   const patch = fixture.take()
   expect(ids(patch.upstreams.upserts)).toEqual(['a/web:80'])
   expect(patch.apps.map(({ app }) => app)).toEqual(['a/web'])
-  expect(fixture.wanted()).toEqual([platform])
+  expect(fixture.wanted()).toEqual([platform, dhParameters])
   expect(fixture.slice(slice('b/web', 'b-1', '10.0.0.2')).world.take()).toBeNull()
 })
 
@@ -261,7 +262,7 @@ test('§8 a route has its certificate once the Secret is whole, and keeps the la
   const annotations = { certificates: 'a.example:web' }
   const fixture = new Fixture().put(service('shop/web', { domains: 'a.example', annotations }))
   expect(fixture.take().routes.upserts[0]?.certificate).toBeNull()
-  expect(fixture.wanted()).toEqual([platform, 'shop/web-cert'])
+  expect(fixture.wanted()).toEqual([platform, 'shop/web-cert', dhParameters])
   expect(fixture.problems()).toEqual([])
 
   expect(fixture.secret('shop/web-cert', 'absent').world.take()).toBeNull()
@@ -323,11 +324,11 @@ test('a Secret that is no longer wanted is forgotten', () => {
     routes: { upserts: [{ certificate: null }] },
     certificates: { upserts: [], deletes: ['shop/web-cert'] },
   })
-  expect(fixture.wanted()).toEqual([platform])
-  expect([...before.keys()]).toEqual([platform, 'shop/web-cert'])
+  expect(fixture.wanted()).toEqual([platform, dhParameters])
+  expect([...before.keys()]).toEqual([platform, 'shop/web-cert', dhParameters])
   // Wanted again, it has to be told anew.
   expect(fixture.put(service('shop/web', { domains: 'a.example', annotations })).world.take()).toBeNull()
-  expect(fixture.wanted()).toEqual([platform, 'shop/web-cert'])
+  expect(fixture.wanted()).toEqual([platform, 'shop/web-cert', dhParameters])
 })
 
 test('wantedSecrets is the same Map while nothing changes', () => {
@@ -376,7 +377,7 @@ test('§4 settings change what routes are made of', () => {
     settings: { platformDomain: 'p.example' },
     routes: { upserts: [{ id: 'service/shop/web/web', host: { kind: 'exact', host: 'web.p.example' } }], deletes: [] },
   })
-  fixture.world.deployment({ kind: 'reset', objects: [] })
+  fixture.world.workload({ kind: 'reset', objects: [] })
   expect(fixture.take()).toMatchObject({ settings: { platformDomain: null }, routes: { upserts: [{}], deletes: [] } })
 })
 
@@ -397,7 +398,7 @@ test('a Deployment of another name or namespace has no say', () => {
     { name: 'other', namespace: 'deis' },
   ]) {
     const annotations = { 'router.deis.io/nginx.requestIDs': 'true' }
-    fixture.world.deployment({ kind: 'upsert', object: { metadata: { ...metadata, annotations } } })
+    fixture.world.workload({ kind: 'upsert', object: { metadata: { ...metadata, annotations } } })
   }
   expect(fixture.world.take()).toBeNull()
 })

@@ -1,6 +1,11 @@
 // One line per request (contract section 14), composed as octets and handed over in whole lines.
 
+import type { Fields } from './http/fields.ts'
+import type { RequestHead } from './http/request-head.ts'
 import { copyEscaped } from './log-escape.ts'
+import { compileLogFormat, type LogFormat } from './log-format.ts'
+import { seconds } from './log-time.ts'
+import { LogValues, maxLine } from './log-values.ts'
 
 /** What a line tells; octet ranges are in `octets` and escaped already. */
 export interface LogRecord {
@@ -17,6 +22,48 @@ export interface LogRecord {
   readonly upstreamTime: number
   readonly requestTime: number
   readonly logOctets: LogOctets
+  // The rest is for formats of the operator's own; what is absent is logged as `-`.
+  /** Name of the virtual host; empty: none. */
+  readonly host?: string
+  /** The two field lines, X-Request-Id first; empty: there are none. Each character is an octet. */
+  readonly requestIdLines?: string
+  /** Octets of the request's head and body. */
+  readonly requestBytes?: number
+  /** Octets of heads among `bytesSent`. */
+  readonly headBytesSent?: number
+  /** Status of the endpoint's answer; 0: none came. */
+  readonly upstreamStatus?: number
+  /** Octets of the endpoint's answer, head and body. */
+  readonly upstreamBytes?: number
+  /** Milliseconds from when the endpoint was asked, until the connection stood and until the head had come; -1: neither. */
+  readonly upstreamConnectTime?: number
+  readonly upstreamHeaderTime?: number
+  /** Effective scheme (contract section 8). */
+  readonly accessScheme?: string
+}
+
+/** The connection, for such formats; read when the head has come. A ClientConnection is one. */
+export interface LogClient {
+  readonly secure: boolean
+  /** The client, as a PROXY header named it or else the other end of the TCP connection, which `tcpPeer` always is. */
+  readonly peer: string
+  readonly tcpPeer: string
+  /** Whether a PROXY header named `peer`. */
+  readonly ignoresForwardedFor: boolean
+  readonly socket: LogSocket
+  /** Which connection this is, counted from 1, and which of its requests. */
+  readonly serial?: number
+  readonly requests?: number
+}
+
+/** What there is of it in a socket, TLS or not. */
+interface LogSocket {
+  readonly remotePort?: number | undefined
+  readonly localAddress?: string | undefined
+  readonly localPort?: number | undefined
+  getProtocol?(): string | null
+  getCipher?(): { readonly name: string } | null
+  readonly servername?: string | false | null | undefined
 }
 
 /** Longest parts kept of what a client sent; what is longer is cut, so that a line is bounded. */
@@ -33,10 +80,26 @@ export class LogOctets {
   refererEnd = 0
   userAgentEnd = 0
   hostEnd = 0
+  /** The format that this request is logged in, once its head has come; null: the standard one. */
+  format: LogFormat | null = null
+  values: LogValues | null = null
 
   clear(): void {
+    this.format = null
     this.requestLineEnd = this.refererEnd = this.userAgentEnd = this.hostEnd = 0
     if (this.buffer.length > 8192) this.buffer = Buffer.allocUnsafeSlow(1024)
+  }
+
+  /** For a format of the operator's own, instead of `capture`. */
+  captureFor(format: LogFormat, head: RequestHead, buffer: Buffer, client: LogClient | null): void {
+    this.format = format
+    this.values ??= new LogValues()
+    format.capture(this.values, head, buffer, client)
+  }
+
+  /** The fields of the endpoint's final answer, before their buffer is read into again. */
+  captureAnswer(fields: Fields, buffer: Buffer): void {
+    if (this.format !== null) this.format.captureAnswer(this.values!, fields, buffer)
   }
 
   /** Ranges of `source`; an empty one is logged as `-`, but for the request line. */
@@ -74,14 +137,32 @@ export class AccessLog {
   #buffer: Buffer<ArrayBuffer> = Buffer.allocUnsafeSlow(chunkSize)
   #at = 0
   readonly #send: (lines: Uint8Array<ArrayBuffer>) => void
+  #formatText: string | null = null
+  /** What requests are to be logged in that come from now on; null: the standard format. */
+  format: LogFormat | null = null
 
   /** `send` takes ownership of the memory it is given. */
   constructor(send: (lines: Uint8Array<ArrayBuffer>) => void) {
     this.#send = send
   }
 
+  /** `text` is what the annotation `logFormat` says, or null. A request keeps to the format in force when its head came. */
+  use(text: string | null): void {
+    if (text === this.#formatText) return
+    this.#formatText = text
+    this.format = compileLogFormat(text)
+  }
+
   write(time: string, record: LogRecord): void {
     const octets = record.logOctets
+    // Without a head nothing was captured for any format.
+    const format = octets.format ?? (octets.hostEnd === 0 ? this.format : null)
+    if (format !== null) {
+      if (chunkSize - this.#at < maxLine) this.flush()
+      this.#at = format.write(this.#buffer, this.#at, time, record, octets.format === null ? null : octets.values)
+      if (this.#at > chunkSize / 2) this.flush()
+      return
+    }
     const room = octets.hostEnd + record.logApp.length + record.logServerName.length + record.logUser.length + 512
     if (chunkSize - this.#at < room) {
       this.flush()
@@ -125,13 +206,4 @@ export class AccessLog {
     }
     this.#at = 0
   }
-}
-
-const thousandths = Array.from({ length: 1000 }, (_, i) => String(i).padStart(3, '0'))
-
-/** Milliseconds as seconds with three decimals. */
-function seconds(milliseconds: number): string {
-  const whole = Math.round(milliseconds)
-  if (whole < 1000) return whole < 0 ? '0.000' : `0.${thousandths[whole]}`
-  return `${Math.floor(whole / 1000)}.${thousandths[whole % 1000]}`
 }

@@ -3,6 +3,7 @@
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Certificate, CertificateId } from '../model/certificate.ts'
 import type { Delta } from '../model/patch.ts'
+import type { TlsOptions } from './tls-options.ts'
 
 const maxContexts = 2_000
 
@@ -10,9 +11,16 @@ export class CertificateStore {
   readonly #certificates = new Map<CertificateId, Certificate>()
   /** In order of use, last used last. */
   readonly #contexts = new Map<CertificateId, SecureContext>()
+  #options: TlsOptions = {}
 
   get size(): number {
     return this.#certificates.size
+  }
+
+  /** What all contexts share; those of the next handshakes are made with it. */
+  configure(options: TlsOptions): void {
+    this.#options = options
+    this.#contexts.clear()
   }
 
   /** A changed certificate shows in the next handshake; connections that are open stay. */
@@ -50,7 +58,7 @@ export class CertificateStore {
     }
     const certificate = this.#certificates.get(id)
     if (certificate === undefined) return null
-    const context = createSecureContext(contextOptions(certificate))
+    const context = createSecureContext({ ...this.#options, cert: certificate.chain, key: certificate.key })
     this.#contexts.set(id, context)
     if (this.#contexts.size > maxContexts) {
       for (const oldest of this.#contexts.keys()) {
@@ -60,14 +68,4 @@ export class CertificateStore {
     }
     return context
   }
-}
-
-/** Options that the server's own context and those chosen by server name share. */
-export function contextOptions(certificate: Certificate): {
-  cert: string
-  key: string
-  minVersion: 'TLSv1.2'
-  honorCipherOrder: boolean
-} {
-  return { cert: certificate.chain, key: certificate.key, minVersion: 'TLSv1.2', honorCipherOrder: true }
 }

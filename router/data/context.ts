@@ -1,9 +1,10 @@
 // What everything in a data thread shares: one of each per thread, so that no lock and no copy is needed.
 
-import type { BlockList } from 'node:net'
+import type { AddressSet } from '../model/cidr.ts'
 import type { RouterSettings } from '../model/settings.ts'
 import type { AccessLog } from './access-log.ts'
 import type { ClockText } from './clock.ts'
+import type { CodingRules } from './coding/rules.ts'
 import type { HeadLimits } from './http/request-head.ts'
 import type { Slab } from './http/slab.ts'
 import type { RouteTable } from './table/route-table.ts'
@@ -22,8 +23,11 @@ export interface ThreadContext {
   /** In force now; each is replaced as a whole. */
   table: RouteTable
   settings: RouterSettings
-  trusted: BlockList
+  trusted: AddressSet
   limits: HeadLimits
+  /** The whole field line of HSTS; empty: it is off. */
+  hstsLine: string
+  coding: CodingRules
   /** The thread is about to stop: every answer closes its connection. */
   draining: boolean
 }

@@ -53,7 +53,7 @@ test('idle connections are closed, a request in flight finishes with Connection:
   expect(await busy.ended()).toBe('end')
   busy.end()
   expect(await drained).toBe(0)
-  expect(stage.thread.open()).toEqual({ http: 0, https: 0, tunnels: 0, upstream: 0, upstreamIdle: 0 })
+  expect(stage.thread.open()).toEqual({ http: 0, https: 0, tunnels: 0, builder: 0, upstream: 0, upstreamIdle: 0 })
   // The line is out before the thread says that it is done.
   expect(stage.thread.logs()).toHaveLength(2)
 })
@@ -114,7 +114,7 @@ test('what does not end in time is cut, counted and logged', async () => {
   expect(await stage.thread.stop(50)).toBe(3)
   for (const client of clients) await client.ended()
   for (const app of [first, second, third]) await app.ended()
-  expect(stage.thread.open()).toEqual({ http: 0, https: 0, tunnels: 0, upstream: 0, upstreamIdle: 0 })
+  expect(stage.thread.open()).toEqual({ http: 0, https: 0, tunnels: 0, builder: 0, upstream: 0, upstreamIdle: 0 })
   const lines = stage.thread.logs()
   expect(lines.map(line => /"\w+ (\S+) HTTP/.exec(line)?.[1]).sort()).toEqual(['/upgraded', '/uploading', '/waiting'])
 })

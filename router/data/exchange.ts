@@ -7,6 +7,8 @@
 //                                     └──> onUpstreamData*        head, then octets of the answer
 //                                              └──> complete      log line, counters, back to the pool
 //
+// What happens to an answer on its way is in `reply.ts`.
+//
 // Exchanges are pooled and hold no closures or promises. Whatever goes wrong ends in `fail`, and every exchange ends in
 // `#complete`, exactly once.
 
@@ -27,12 +29,12 @@ import { Body } from './http/body.ts'
 import { type ClientConnection, clientTimeout } from './http/connection.ts'
 import { fieldId } from './http/fields.ts'
 import { effectiveScheme, type Scheme } from './http/forwarded.ts'
-import { headSlack, replaces, writeInterimHead, writeRequestHead, writeResponseHead } from './http/head-writer.ts'
+import { headSlack, replaces, writeRequestHead } from './http/head-writer.ts'
 import { captureLog, clientAddressOf, lastValue, pathOf, targetOf } from './http/request-facts.ts'
 import { method, RequestHead } from './http/request-head.ts'
-import { ResponseHead } from './http/response-head.ts'
 import { Tunnel } from './http/upgrade.ts'
 import { decide, type PolicyRequest } from './policy/chain.ts'
+import { Reply, type ReplyOwner } from './reply.ts'
 import { clientClosed, reasonOf, rescue } from './rescue.ts'
 import type { CompiledRoute } from './table/route-table.ts'
 import { UpstreamConnection, type UpstreamListener } from './upstream/connection.ts'
@@ -40,9 +42,6 @@ import type { EndpointPool } from './upstream/endpoint-pool.ts'
 
 /** Endpoints tried for one request, and further tries after a connection that had been kept turned out closed. */
 const maxAttempts = 3
-/** Largest head that an endpoint may send (contract section 13: a frequent complaint about 4k; we allow more). */
-const responseHeadLimit = 64 * 1024
-const maxInterims = 16
 const maxPooled = 4096
 
 /** Why we could not connect that is no fault of the endpoint. */
@@ -50,15 +49,30 @@ const ourOwnShortage = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRN
 /** A request up to this length is copied for another try; a longer one keeps its slab. */
 const keptLength = 2048
 
+/** Statuses that carry Referrer-Policy (contract section 12). */
+const referring = new Set([200, 201, 204, 206, 301, 302, 303, 304, 307, 308])
+
+/** Failures that are the endpoint's. */
+const upstreamFaults = new Set<FailureCode>([
+  'connect-failed',
+  'connect-timeout',
+  'upstream-closed',
+  'upstream-invalid',
+  'upstream-timeout',
+])
+
+function isHealthPath(path: string): boolean {
+  return path === '/healthz' || path === '/healthz/'
+}
+
 const pool: Exchange[] = []
 const notFound = errorAnswer(404, false)
 
-export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
+export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, ReplyOwner {
   readonly head = new RequestHead()
   readonly logOctets = new LogOctets()
-  readonly #response = new ResponseHead()
+  readonly #reply = new Reply(this)
   readonly #requestBody = new Body()
-  readonly #responseBody = new Body()
   #client!: ClientConnection
   #context!: ThreadContext
   #connection: UpstreamConnection | null = null
@@ -73,23 +87,18 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
   #keptOctets = 0
   #replayable = false
   #attempts = 0
-  #responsePartial: Buffer | null = null
-  #responsePartialEnd = 0
-  #responseStarted = false
-  #responseHeadDone = false
-  #interims = 0
-  #clientBlocked = false
   #upstreamBlocked = false
-  #keepAlive = false
   #active = false
-  #requestId = ''
-  #correlationId = ''
+  /** It got past the redirect to HTTPS: from there on HSTS is promised. */
+  #admitted = false
+  #promisesHttps = false
   #startedAt = 0
   #upstreamStartedAt = 0
-  #requestBytes = 0
   #row = 0
   headDone = false
   requestDone = false
+  keepAlive = false
+  requestIdLines = ''
   host = ''
   status = 0
   bytesSent = 0
@@ -100,6 +109,12 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
   upstreamName = '-'
   upstreamTime = -1
   requestTime = 0
+  requestBytes = 0
+  headBytesSent = 0
+  accessScheme = ''
+  upstreamConnectTime = -1
+  upstreamHeaderTime = -1
+  upstreamBytes = 0
 
   /** A fresh exchange for the request whose first octets have come. */
   static acquire(client: ClientConnection): Exchange {
@@ -112,19 +127,19 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
     this.#client = client
     this.#context = client.context
     this.#active = true
+    this.#context.counters[counter.requestsOpen]!++
     this.head.reset()
     this.logOctets.clear()
     this.#replayable = false
     this.#attempts = 0
-    this.#responseStarted = false
-    this.#responseHeadDone = false
-    this.#interims = 0
-    this.#clientBlocked = false
+    this.#reply.begin(client)
     this.#upstreamBlocked = false
-    this.#keepAlive = false
-    this.#requestId = ''
+    this.#admitted = false
+    this.#promisesHttps = false
+    this.keepAlive = false
+    this.requestIdLines = ''
     this.#startedAt = performance.now()
-    this.#requestBytes = 0
+    this.requestBytes = 0
     this.#row = rowOffset(fixedSlot.rejected)
     this.headDone = false
     this.requestDone = false
@@ -137,6 +152,15 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
     this.logUser = '-'
     this.upstreamName = '-'
     this.upstreamTime = -1
+    this.headBytesSent = 0
+    this.accessScheme = ''
+    this.upstreamConnectTime = -1
+    this.upstreamHeaderTime = -1
+    this.upstreamBytes = 0
+  }
+
+  get upstreamStatus(): number {
+    return this.#reply.headDone ? this.#reply.response.status : 0
   }
 
   // ----------------------------------------------------------------------------------------- the request comes
@@ -147,7 +171,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
     if (after === 0) return 0
     if (after < 0) {
       this.#context.counters[counter.malformedRequests]!++
-      if (this.head.targetEnd > this.head.methodStart) this.logUser = captureLog(this.head, buffer, this.logOctets)
+      if (this.head.targetEnd > this.head.methodStart) this.logUser = this.#capture(buffer)
       this.fail(this.head.error)
       return -1
     }
@@ -162,21 +186,22 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
   #dispatch(buffer: Buffer, bodyStart: number, end: number): number {
     const { head } = this
     const { framing } = head
-    const { table, settings, trusted } = this.#context
+    const { settings, trusted, coding } = this.#context
     if (framing.chunked) this.#requestBody.start('chunked')
     else if (framing.contentLength > 0) this.#requestBody.length(framing.contentLength)
     else this.#requestBody.none()
-    this.#keepAlive = !framing.close && (head.minorVersion === 1 || framing.keepAlive)
-    this.logUser = captureLog(head, buffer, this.logOctets)
+    this.keepAlive = !framing.close && (head.minorVersion === 1 || framing.keepAlive)
+    this.logUser = this.#capture(buffer)
     const next = this.#requestBody.read(buffer, bodyStart, end)
     if (next < 0) return this.#malformedBody()
     this.requestDone = this.#requestBody.done
-    this.#requestBytes = next - head.methodStart
+    this.requestBytes = next - head.methodStart
 
     this.host = this.#client.hostName(head, buffer)
-    const host = table.matchHost(this.host, this.#client.secure)
-    const route = host === null ? null : (host.everyPath ?? host.paths.match(pathOf(head, buffer)))
-    if (head.forwarded) this.clientAddress = clientAddressOf(head, buffer, this.#client.peer, trusted)
+    if (head.forwarded && !this.#client.ignoresForwardedFor)
+      this.clientAddress = clientAddressOf(head, buffer, this.#client.peer, trusted)
+    if (this.logOctets.format !== null) this.accessScheme = this.scheme()
+    const route = this.#match(buffer)
     if (route === null) {
       this.#row = rowOffset(fixedSlot.defaultVhost)
       this.#answer(this.#defaultVhost(buffer))
@@ -186,11 +211,44 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
     this.#row = route.row
     this.logApp = route.logApp
     this.logServerName = route.logServerName
-    if (settings.requestIds) this.#makeRequestIds(buffer)
+    if (settings.requestIds && !route.isDefault) this.#makeRequestIds(buffer)
+    if (head.acceptEncodings > 0 && coding.enabled)
+      this.#reply.preferences.remember(head, buffer, this.#client.preferences)
+    else this.#reply.preferences.clear(head.minorVersion)
+    const { bodySize } = settings
+    if (bodySize !== 0 && (framing.contentLength > bodySize || this.#requestBody.payload > bodySize)) {
+      this.fail('body-too-large')
+      return -1
+    }
     const answer = decide(route, this)
+    if (answer?.status === 403) this.#context.counters[counter.forbidden]!++
+    if (answer === null || answer.admitted) this.#admit(route)
     if (answer !== null) this.#answer(answer)
     else this.#proxy(route, buffer, bodyStart, next)
     return next
+  }
+
+  /** Host first, then path; what none answers goes to the default tier, whose `/healthz` is the router's own. */
+  #match(buffer: Buffer): CompiledRoute | null {
+    const { table } = this.#context
+    const { secure } = this.#client
+    const host = table.matchHost(this.host, secure)
+    if (host !== null) {
+      const route = host.everyPath ?? host.paths.match(pathOf(this.head, buffer))
+      if (route !== null) return route
+    }
+    const path = pathOf(this.head, buffer)
+    return isHealthPath(path) ? null : table.matchDefault(path, secure)
+  }
+
+  /** From here on every answer promises HTTPS to a client that uses it (contract section 8, HSTS). */
+  #admit(route: CompiledRoute): void {
+    this.#admitted = !route.isDefault
+    this.#promisesHttps = this.#admitted && this.#context.hstsLine !== '' && this.scheme() === 'https'
+  }
+
+  #capture(buffer: Buffer): string {
+    return captureLog(this.head, buffer, this.logOctets, this.#context.accessLog.format, this.#client)
   }
 
   #malformedBody(): -1 {
@@ -200,8 +258,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
   }
 
   #defaultVhost(buffer: Buffer): Answer {
-    const path = pathOf(this.head, buffer)
-    const health = path === '/healthz' || path === '/healthz/'
+    const health = isHealthPath(pathOf(this.head, buffer))
     this.logApp = health ? 'router-healthz' : 'router-default-vhost'
     return health ? healthy : notFound
   }
@@ -214,28 +271,39 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
   /** For policies, while the head is at hand (contract section 8, effective scheme). */
   scheme(): Scheme {
     if (this.#client.secure) return 'https'
-    if (!this.head.forwarded) return 'http'
+    if (!this.head.forwarded || !this.#heedsForwarded()) return 'http'
     const value = lastValue(this.head, this.#source!, fieldId.xForwardedProto)
     return value === '' ? 'http' : effectiveScheme(value)
   }
 
-  #makeRequestIds(buffer: Buffer): void {
-    this.#requestId = randomUUID().replaceAll('-', '')
-    const given = lastValue(this.head, buffer, fieldId.xCorrelationId)
-    this.#correlationId = given === '' ? this.#requestId : `${given},${this.#requestId}`
+  /** Whose X-Forwarded-Proto and -Port count. */
+  #heedsForwarded(): boolean {
+    const { settings, trusted } = this.#context
+    return settings.forwardedFrom === 'any' || trusted.has(this.#client.tcpPeer)
   }
 
-  #requestIdLines(): string {
-    return this.#requestId === ''
-      ? ''
-      : `X-Request-Id: ${this.#requestId}\r\nX-Correlation-Id: ${this.#correlationId}\r\n`
+  /** For policies: the path, raw and without query. */
+  path(): string {
+    return pathOf(this.head, this.#source!)
+  }
+
+  #makeRequestIds(buffer: Buffer): void {
+    const id = randomUUID().replaceAll('-', '')
+    const given = lastValue(this.head, buffer, fieldId.xCorrelationId)
+    const correlation = given === '' ? id : `${given},${id}`
+    this.requestIdLines = `X-Request-Id: ${id}\r\nX-Correlation-Id: ${correlation}\r\n`
   }
 
   /** Octets of the body. Returns the position behind them, or -1 when its framing broke. */
   readBody(buffer: Buffer, start: number, end: number): number {
     const next = this.#requestBody.read(buffer, start, end)
     if (next < 0) return this.#malformedBody()
-    this.#requestBytes += next - start
+    const { bodySize } = this.#context.settings
+    if (bodySize !== 0 && this.#requestBody.payload > bodySize) {
+      this.fail('body-too-large')
+      return -1
+    }
+    this.requestBytes += next - start
     const connection = this.#connection!
     const { slab } = this.#context
     const length = next - start
@@ -258,14 +326,14 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
   /** `[bodyStart, bodyEnd)` are the octets of the body that came together with the head. */
   #proxy(route: CompiledRoute, buffer: Buffer, bodyStart: number, bodyEnd: number): void {
     const { head } = this
-    const { slab, settings } = this.#context
+    const { slab } = this.#context
     const forwarded = this.#forwardedLines(buffer)
-    let lines = this.#requestIdLines()
-    if (settings.requestStartHeader) lines += `X-Request-Start: t=${(Date.now() / 1000).toFixed(3)}\r\n`
+    let lines = this.requestIdLines
+    if (route.requestStart) lines += `X-Request-Start: t=${(Date.now() / 1000).toFixed(3)}\r\n`
     slab.reserve(bodyEnd - head.methodStart + forwarded.length + lines.length + headSlack)
     const from = slab.at
     const replaced =
-      (settings.requestIds ? replaces.requestIds : 0) + (settings.requestStartHeader ? replaces.requestStart : 0)
+      (this.requestIdLines === '' ? 0 : replaces.requestIds) + (route.requestStart ? replaces.requestStart : 0)
     let at = writeRequestHead(head, buffer, slab.buffer, from, this.host, forwarded, lines, replaced)
     at += buffer.copy(slab.buffer, at, bodyStart, bodyEnd)
     this.#octets = slab.buffer.subarray(from, at)
@@ -280,7 +348,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
   #forwardedLines(buffer: Buffer): Buffer {
     const client = this.#client
     if (!this.head.forwarded) return client.forwarded
-    const port = lastValue(this.head, buffer, fieldId.xForwardedPort)
+    const port = this.#heedsForwarded() ? lastValue(this.head, buffer, fieldId.xForwardedPort) : ''
     const scheme = this.scheme()
     const usual = client.secure ? 'https' : 'http'
     if (port === '' && scheme === usual && this.clientAddress === client.peer) return client.forwarded
@@ -311,8 +379,9 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
     }
     this.#connection = connection
     connection.uses++
-    this.#response.reset()
+    this.#reply.expect(route)
     this.#upstreamStartedAt = performance.now()
+    this.upstreamConnectTime = connection.connected ? 0 : -1
     const { socket } = connection
     if (!this.requestDone) connection.expectEarlyAnswer()
     socket.write(this.#octets ?? this.#kept!.subarray(0, this.#keptOctets))
@@ -338,6 +407,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
     // A connection of its own is not tried again once it stands.
     this.#octets = null
     this.#context.counters[counter.upstreamConnects]!++
+    this.upstreamConnectTime = performance.now() - this.#upstreamStartedAt
     this.#pool!.failedAt = 0
     this.#touch()
     if (!this.#connection!.socket.writableNeedDrain) this.onUpstreamDrain()
@@ -351,8 +421,10 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
   }
 
   onClientDrain(): void {
-    if (!this.#clientBlocked) return
-    this.#clientBlocked = false
+    this.#reply.onClientDrain()
+  }
+
+  onReplyReady(): void {
     this.#touch()
     this.#connection?.resume()
   }
@@ -360,194 +432,32 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
   // ------------------------------------------------------------------------------------------- the answer comes
 
   onUpstreamData(buffer: Buffer, length: number): boolean {
-    this.#responseStarted = true
     this.#touch()
-    if (this.#responseHeadDone) this.#responseOctets(buffer, 0, length)
-    else if (this.#responsePartial === null) this.#readResponseHead(buffer, 0, length)
-    else {
-      const partial = this.#appendResponse(buffer, length)
-      this.#readResponseHead(partial, this.#response.resume, this.#responsePartialEnd)
-    }
-    return !this.#clientBlocked
+    this.upstreamBytes += length
+    this.#reply.read(buffer, length)
+    return !this.#reply.blocked
   }
 
-  #appendResponse(buffer: Buffer, length: number): Buffer {
-    const end = this.#responsePartialEnd + length
-    let partial = this.#responsePartial!
-    if (end > partial.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(end, partial.length * 2))
-      partial.copy(grown, 0, 0, this.#responsePartialEnd)
-      partial = this.#responsePartial = grown
-    }
-    buffer.copy(partial, this.#responsePartialEnd, 0, length)
-    this.#responsePartialEnd = end
-    return partial
+  onReplyHead(buffer: Buffer): void {
+    this.#octets = null
+    this.upstreamTime = this.upstreamHeaderTime = performance.now() - this.#upstreamStartedAt
+    this.logOctets.captureAnswer(this.#reply.response.fields, buffer)
   }
 
-  #readResponseHead(buffer: Buffer, start: number, end: number): void {
-    const response = this.#response
-    let at = start
-    for (;;) {
-      const after = response.parse(buffer, at, end, responseHeadLimit)
-      if (after === 0) {
-        if (buffer !== this.#responsePartial) {
-          const from = this.#interims === 0 ? start : at
-          this.#responsePartial = Buffer.allocUnsafeSlow(Math.max(2048, (end - from) * 2))
-          this.#responsePartialEnd = buffer.copy(this.#responsePartial, 0, from, end)
-          response.rebase(-from)
-        }
-        return
-      }
-      if (after < 0 || (response.status === 101 && !this.#mayUpgrade())) {
-        this.#invalidResponse()
-        return
-      }
-      if (response.status >= 200 || response.status === 101) {
-        this.#responsePartial = null
-        this.#responseHeadDone = true
-        if (response.status === 101) this.#upgrade(buffer, after, end)
-        else this.#startResponse(buffer, after, end)
-        return
-      }
-      if (++this.#interims > maxInterims) {
-        this.#invalidResponse()
-        return
-      }
-      // The router has answered 100 itself; others are for the client, unless it is too old to know them.
-      if (response.status !== 100 && this.head.minorVersion === 1) this.#sendInterim(buffer, after - at)
-      response.reset()
-      at = after
-      if (at === end) {
-        this.#responsePartial = null
-        return
-      }
-    }
+  onReplyDone(clean: boolean): void {
+    this.#releaseConnection(clean)
+    this.#complete(!this.requestDone || !this.keepAlive)
   }
 
-  /** 101 answers an offer, and says to what (RFC 9110 section 15.2.2). */
-  #mayUpgrade(): boolean {
-    return this.head.upgradeField >= 0 && this.requestDone && this.#response.fields.has(fieldId.upgrade)
-  }
-
-  #invalidResponse(): void {
-    this.#context.counters[counter.upstreamInvalidResponses]!++
+  onReplyInvalid(): void {
     this.fail('upstream-invalid')
   }
 
-  #sendInterim(buffer: Buffer, octets: number): void {
-    const { slab } = this.#context
-    slab.reserve(octets + headSlack)
-    const from = slab.at
-    slab.at = writeInterimHead(this.#response, buffer, slab.buffer, from)
-    this.bytesSent += slab.at - from
-    this.#clientBlocked = !this.#client.send(from)
-  }
-
-  /** The final head: decides how the body is framed towards the client (RFC 9112 section 6.3), and sends what is there. */
-  #startResponse(buffer: Buffer, bodyStart: number, end: number): void {
-    const response = this.#response
-    const { framing } = response
-    const { slab, clock, draining } = this.#context
-    const { status } = response
-    this.status = status
-    this.#octets = null
-    this.upstreamTime = performance.now() - this.#upstreamStartedAt
-    const body = this.#responseBody
-    if ((this.head.methodTraits & method.head) !== 0 || status === 204 || status === 304) body.none()
-    else if (framing.chunked) body.start('chunked')
-    else if (framing.contentLength >= 0) body.length(framing.contentLength)
-    else body.start('until-close')
-
-    // A body without a length needs chunks to keep the connection, and HTTP/1.0 does not know them.
-    const old = this.head.minorVersion === 0
-    const unbounded = body.kind === 'chunked' || body.kind === 'until-close'
-    if (draining || !this.requestDone || (old && unbounded)) this.#keepAlive = false
-    let lines = this.#requestIdLines()
-    if (!this.#keepAlive) lines += 'Connection: close\r\n'
-    else if (old) lines += 'Connection: keep-alive\r\n'
-    if (!old && (unbounded || (framing.chunked && body.kind === 'none' && status !== 204))) {
-      lines += 'Transfer-Encoding: chunked\r\n'
-    }
-    slab.reserve(end + clock.serverAndDate.length + lines.length + headSlack)
-    const from = slab.at
-    const replaced = this.#requestId !== ''
-    const at = writeResponseHead(response, buffer, slab.buffer, from, clock.serverAndDate, lines, replaced)
-    slab.at = at
-    this.#responseOctets(buffer, bodyStart, end, from)
-  }
-
-  /** Octets of the answer's body in `[start, end)`; what the slab holds from `from` on goes out before them. */
-  #responseOctets(buffer: Buffer, start: number, end: number, from = -1): void {
-    const body = this.#responseBody
-    const { slab } = this.#context
-    const headWaits = from >= 0
-    if (!headWaits) {
-      // Room for the octets, and for the framing of a chunk.
-      slab.reserve(end - start + 32)
-      from = slab.at
-    }
-    let next = start
-    if (body.kind === 'until-close') {
-      if (end > start) this.#writeUntilClose(buffer, start, end)
-      next = end
-    } else if (body.kind === 'chunked' && this.head.minorVersion === 0) {
-      next = body.unchunk(buffer, start, end, slab.buffer, slab.at)
-      slab.at += body.chunked.payload
-    } else {
-      next = body.read(buffer, start, end)
-      if (next > start) slab.at += buffer.copy(slab.buffer, slab.at, start, next)
-    }
-    if (next < 0) {
-      slab.at = from
-      // Nothing of it has gone out yet: the client can still be told properly.
-      if (headWaits) this.#responseHeadDone = false
-      this.#invalidResponse()
-      return
-    }
-    if (slab.at > from) {
-      this.bytesSent += slab.at - from
-      this.#clientBlocked = !this.#client.send(from)
-    }
-    if (!body.done || !this.#active) return
-    // Whether the client takes more concerns its next answer; this endpoint must be read on.
-    this.#clientBlocked = false
-    // Octets behind the answer were not asked for: nobody knows what they would answer.
-    this.#releaseConnection(next === end)
-    this.#complete(!this.requestDone || !this.#keepAlive)
-  }
-
-  #writeUntilClose(buffer: Buffer, start: number, end: number): void {
-    const { slab } = this.#context
-    const chunked = this.head.minorVersion === 1
-    let at = slab.at
-    if (chunked) at += slab.buffer.write(`${(end - start).toString(16)}\r\n`, at, 'latin1')
-    at += buffer.copy(slab.buffer, at, start, end)
-    if (chunked) at += slab.buffer.write('\r\n', at, 'latin1')
-    slab.at = at
-  }
-
-  #upgrade(buffer: Buffer, start: number, end: number): void {
-    const response = this.#response
-    const { slab, clock } = this.#context
-    const connection = this.#connection!
-    this.status = 101
-    this.#octets = null
-    this.upstreamTime = performance.now() - this.#upstreamStartedAt
-    const { fields } = response
-    let upgrade = ''
-    for (let i = 0; i < fields.count; i++) {
-      if (fields.id[i] === fieldId.upgrade)
-        upgrade = buffer.toString('latin1', fields.valueStart[i]!, fields.valueEnd[i]!)
-    }
-    const lines = `${this.#requestIdLines()}Connection: upgrade\r\nUpgrade: ${upgrade}\r\n`
-    slab.reserve(end + clock.serverAndDate.length + lines.length + headSlack)
-    const from = slab.at
-    slab.at = writeResponseHead(response, buffer, slab.buffer, from, clock.serverAndDate, lines, this.#requestId !== '')
-    this.bytesSent += slab.at - from
-    this.#client.send(from)
-    const tunnel = new Tunnel(this.#context, this.#client, connection, this.#route!.idleTimeout, (sent, received) => {
+  onReplyUpgrade(buffer: Buffer, start: number, end: number): void {
+    const { idleTimeout } = this.#route!
+    const tunnel = new Tunnel(this.#context, this.#client, this.#connection!, idleTimeout, (sent, received) => {
       this.bytesSent += sent
-      this.#requestBytes += received
+      this.requestBytes += received
       this.#releaseConnection(false)
       this.#end()
     })
@@ -555,20 +465,17 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
     tunnel.fromUpstream(buffer, start, end)
   }
 
+  /** Contract section 12: the request ids, HSTS and Referrer-Policy. */
+  addedLines(status: number): string {
+    let lines = this.requestIdLines
+    if (!this.#admitted) return lines
+    if (this.#promisesHttps) lines += this.#context.hstsLine
+    const route = this.#route!
+    return route.referrerPolicyLine !== '' && referring.has(status) ? lines + route.referrerPolicyLine : lines
+  }
+
   onUpstreamEnd(): void {
-    if (this.#responseHeadDone && this.#responseBody.kind === 'until-close') {
-      if (this.head.minorVersion === 1) {
-        const { slab } = this.#context
-        slab.reserve(8)
-        const from = slab.at
-        slab.at += slab.buffer.write('0\r\n\r\n', from, 'latin1')
-        this.bytesSent += slab.at - from
-        this.#client.send(from)
-      }
-      this.#releaseConnection(false)
-      this.#complete(!this.requestDone || !this.#keepAlive)
-      return
-    }
+    if (this.#reply.readEnd()) return
     this.#connection!.destroy()
     this.onUpstreamGone('CLOSED')
   }
@@ -595,7 +502,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
       return
     }
     // A connection that had waited may have been closed by the endpoint as we wrote: the request was not looked at.
-    if (!this.#responseStarted && connection.uses > 1 && this.#replayable && this.#attempts < maxAttempts) {
+    if (!this.#reply.started && connection.uses > 1 && this.#replayable && this.#attempts < maxAttempts) {
       counters[counter.upstreamRetries]!++
       this.#connect(route, true)
       return
@@ -616,9 +523,9 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
   }
 
   onDeadline(): void {
-    if (!this.headDone || (!this.requestDone && !this.#upstreamBlocked && !this.#responseHeadDone)) {
+    if (!this.headDone || (!this.requestDone && !this.#upstreamBlocked && !this.#reply.headDone)) {
       this.fail('request-timeout')
-    } else if (this.#clientBlocked) {
+    } else if (this.#reply.waitsForClient) {
       if (this.#client.taking()) this.#touch()
       else this.onClientGone()
     } else {
@@ -632,34 +539,34 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
     if (!this.#active) return
     const verdict = rescue(code)
     this.#context.counters[counter.failures + failureCodes.indexOf(code)]!++
-    if (this.upstreamName !== '-' && code !== 'bad-request' && code !== 'request-timeout') {
+    if (this.upstreamName !== '-' && upstreamFaults.has(code)) {
       this.#context.log('an endpoint failed a request', { code, app: this.logApp, endpoint: this.upstreamName })
     }
     if (this.#connection !== null && this.upstreamTime < 0)
       this.upstreamTime = performance.now() - this.#upstreamStartedAt
     this.#releaseConnection(false)
-    if (this.#responseHeadDone) {
+    if (this.#reply.headDone) {
       // The client has to notice that its answer is incomplete.
       if (this.status === 0) this.status = verdict.status
       this.#end()
       this.#client.destroy()
       return
     }
-    if (verdict.close) this.#keepAlive = false
+    if (verdict.close) this.keepAlive = false
     this.#answer(errorAnswer(verdict.status, this.#route !== null))
   }
 
   /** Sends an answer of the router's own. */
   #answer(answer: Answer): void {
     const { slab, clock, draining } = this.#context
-    const close = !this.#keepAlive || !this.requestDone || draining
+    const close = !this.keepAlive || !this.requestDone || draining
     this.status = answer.status
     let head = `HTTP/1.1 ${answer.status} ${reasonOf(answer.status)}\r\nContent-Type: ${answer.contentType}\r\n`
     head += `Content-Length: ${answer.body.length}\r\n`
     if (answer.location !== '') head += `Location: ${answer.location}\r\n`
     // RFC 9110 section 15.5.6: all but CONNECT and TRACE, which is why we are here.
     if (answer.status === 405) head += 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n'
-    if (answer.requestIds) head += this.#requestIdLines()
+    if (answer.requestIds) head += this.addedLines(answer.status)
     if (close) head += 'Connection: close\r\n'
     else if (this.head.minorVersion === 0) head += 'Connection: keep-alive\r\n'
     slab.reserve(head.length + clock.serverAndDate.length + answer.body.length + 2)
@@ -667,6 +574,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
     let at = from + slab.buffer.write(head, from, 'latin1')
     at += clock.serverAndDate.copy(slab.buffer, at)
     at += slab.buffer.write('\r\n', at, 'latin1')
+    this.headBytesSent += at - from
     if ((this.head.methodTraits & method.head) === 0 || !this.headDone)
       at += slab.buffer.write(answer.body, at, 'latin1')
     slab.at = at
@@ -685,12 +593,15 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
   #end(): void {
     if (!this.#active) return
     this.#active = false
-    this.requestTime = performance.now() - this.#startedAt
+    this.#context.counters[counter.requestsOpen]!--
+    const now = performance.now()
+    this.requestTime = now - this.#startedAt
+    if (this.upstreamTime >= 0) this.upstreamTime = now - this.#upstreamStartedAt
     this.#count()
     if (this.logApp !== 'router-healthz') this.#context.accessLog.write(this.#context.clock.logTime, this)
     this.#octets = null
     this.#route = null
-    this.#responsePartial = null
+    this.#reply.end()
     if (pool.length < maxPooled) pool.push(this)
   }
 
@@ -699,7 +610,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
     const row = this.#row
     const seconds = this.requestTime / 1000
     counters[row + appCounter.status + Math.floor(this.status / 100) - 1]!++
-    counters[row + appCounter.requestBytes]! += this.#requestBytes
+    counters[row + appCounter.requestBytes]! += this.requestBytes
     counters[row + appCounter.responseBytes]! += this.bytesSent
     counters[row + appCounter.durationSum]! += seconds
     let bucket = 0
@@ -714,7 +625,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
     this.#connection = null
     if (this.#pool !== null) this.#pool.inFlight--
     this.#pool = null
-    const { framing, minorVersion, keepAliveTimeout } = this.#response
+    const { framing, minorVersion, keepAliveTimeout } = this.#reply.response
     const persistent = !framing.close && (minorVersion === 1 || framing.keepAlive)
     if (clean && persistent && this.requestDone && this.head.upgradeField < 0) connection.release(keepAliveTimeout)
     else connection.destroy()
@@ -724,7 +635,8 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord {
   #touch(): void {
     const route = this.#route
     if (route === null) return
-    const forClient = this.#clientBlocked || (!this.requestDone && !this.#upstreamBlocked && !this.#responseHeadDone)
+    const forClient =
+      this.#reply.waitsForClient || (!this.requestDone && !this.#upstreamBlocked && !this.#reply.headDone)
     this.#client.setDeadline(
       forClient
         ? clientTimeout

@@ -1,13 +1,13 @@
 // What the app receives (contract section 11) and whom it and the log are told of (section 10).
 
 import { expect, test } from 'vitest'
-import { parseCidr } from '#router/model/cidr.ts'
 import { App, get, ok } from '#test/support/app.ts'
 import { defaultSettings, upstreamAt } from '#test/support/data-thread.ts'
 import { fieldValue, fieldValues, type Head } from '#test/support/http-message.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
 import type { Request } from '#test/support/peer.ts'
 import { type Stage, setStage } from '#test/support/stage.ts'
+import { parseCidr } from '../model/cidr.ts'
 
 failOnLeaks()
 
@@ -183,7 +183,7 @@ test('trusted proxies may change while connections are open', async () => {
 })
 
 test('X-Request-Start has seconds and three digits, and replaces what a client says', async () => {
-  await using stage = await setStage({ settings: { requestStartHeader: true } })
+  await using stage = await setStage({ route: { requestStart: true } })
   const before = Date.now() / 1000
   const request = await through(stage, get('a.example', '/', 'X-Request-Start: t=1.000'))
   const value = fieldValue(request, 'x-request-start') ?? ''

@@ -269,7 +269,7 @@ test('the end of a last answer that the client is slow to take is not cut off', 
   await using client = await connectTo((server.address() as AddressInfo).port)
   client.socket.pause()
   const socket = await accepted.promise
-  stage.thread.message({ kind: 'socket', secure: false, socket })
+  stage.thread.message({ kind: 'socket', port: 'http', socket })
   let sent = 0
   for (; socket.writableLength === 0; sent += 20) {
     client.send(get('nobody.example').repeat(20))

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { copyEscaped, escapeLog } from './log-escape.ts'
+import { copyEscaped, escapeLog, unescapeLog, wholeEscapes, writeJson } from './log-escape.ts'
 
 describe('§14 escaping', () => {
   const rows: readonly (readonly [name: string, text: string, want: string])[] = [
@@ -50,4 +50,52 @@ test('whatever comes in: printable ASCII without quotes comes out, as one part, 
     }),
     { seed: 9112, numRuns: 1000 },
   )
+})
+
+test('an escaped text can be had back', () => {
+  const octets = fc.uint8Array({ maxLength: 40 }).map(source => Buffer.from(source))
+  fc.assert(
+    fc.property(octets, source => {
+      const target = Buffer.alloc(source.length * 4)
+      const text = target.toString('latin1', 0, copyEscaped(source, 0, source.length, target, 0))
+      expect(unescapeLog(text)).toEqual(source)
+    }),
+    { seed: 9112, numRuns: 200 },
+  )
+})
+
+describe('an escaped text is cut between what belongs together', () => {
+  const rows: readonly (readonly [text: string, limit: number, want: number])[] = [
+    ['abc', 3, 3],
+    ['abc', 1, 1],
+    ['a\\x22b', 6, 6],
+    ['a\\x22b', 5, 5],
+    ['a\\x22b', 4, 1],
+    ['a\\x22b', 2, 1],
+    ['a -b', 3, 2],
+    ['a--b', 3, 3],
+    ['-b', 1, 1],
+  ]
+  for (const [text, limit, want] of rows)
+    test(`${text} to ${limit}`, () => expect(wholeEscapes(Buffer.from(text), limit)).toBe(want))
+})
+
+describe('the inside of a JSON string', () => {
+  const rows: readonly (readonly [text: string, limit: number, want: string])[] = [
+    ['plain', 100, 'plain'],
+    ['"\\\n\u0000', 100, '\\"\\\\\\n\\u0000'],
+    ['é€😀', 100, 'é€😀'],
+    ['\u007f\u0085\u2028\ud800', 100, '\\u007f\\u0085\\u2028\\ud800'],
+    ['abcdef', 3, 'abc'],
+    ['"', 1, ''],
+    ['\u0000\u0000', 11, '\\u0000'],
+    ['€€', 5, '€'],
+  ]
+  for (const [text, limit, want] of rows)
+    test(`${JSON.stringify(text)} in ${limit} octets`, () => {
+      const target = Buffer.alloc(100)
+      const length = writeJson(target, 0, limit, text)
+      expect(target.toString('utf8', 0, length)).toBe(want)
+      expect(JSON.parse(`"${want}"`)).toBe(text.slice(0, JSON.parse(`"${want}"`).length))
+    })
 })

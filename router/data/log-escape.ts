@@ -44,3 +44,32 @@ export function copyEscaped(source: Uint8Array, start: number, end: number, targ
 function separates(source: Uint8Array, at: number, start: number, end: number): boolean {
   return at > start && source[at - 1] === SP && (at + 1 === end || source[at + 1] === SP)
 }
+
+/** The octets that an escaped text stands for. */
+export function unescapeLog(text: string): Buffer {
+  const raw = text.replace(/\\x([0-9A-F]{2})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
+  return Buffer.from(raw, 'latin1')
+}
+
+/** The longest of at most `limit` octets of an escaped text that ends neither within a `\xHH` nor as a part would. */
+export function wholeEscapes(text: Buffer, limit: number): number {
+  const last = text.lastIndexOf(0x5c, limit - 1)
+  if (last >= 0 && limit - last < 4) return last
+  return limit > 1 && text[limit - 1] === HYPHEN && text[limit - 2] === SP ? limit - 1 : limit
+}
+
+/**
+ * The text as the inside of a JSON string (RFC 8259 section 7), `limit` octets at most, and no character in it that a
+ * terminal or a reader of lines would act on. Returns how many octets it wrote.
+ */
+export function writeJson(target: Buffer, at: number, limit: number, text: string): number {
+  let kept = text
+  for (;;) {
+    const escapedText = JSON.stringify(kept)
+      .slice(1, -1)
+      .replace(/[\u007f-\u009f\u2028\u2029]/g, control => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    const length = Buffer.byteLength(escapedText)
+    if (length <= limit) return target.write(escapedText, at, 'utf8')
+    kept = kept.slice(0, Math.floor((kept.length * limit) / length))
+  }
+}

@@ -12,7 +12,7 @@ import { setStage } from '#test/support/stage.ts'
 failOnLeaks()
 
 const maintenance: Policy = { kind: 'maintenance' }
-const enforce: Policy = { kind: 'enforce-https' }
+const enforce: Policy = { kind: 'enforce-https', exceptChallenges: false }
 const none = upstreamAt('none')
 
 for (const method of ['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS']) {

@@ -8,6 +8,7 @@ const rows: readonly (readonly [code: FailureCode, status: number, close: boolea
   ['bad-request', 400, true],
   ['uri-too-long', 414, true],
   ['header-too-large', 431, true],
+  ['body-too-large', 413, true],
   ['method-not-allowed', 405, true],
   ['version-not-supported', 505, true],
   ['request-timeout', 408, true],
@@ -34,7 +35,7 @@ test('§13 an error page is short HTML with status and reason', () => {
   expect(page).toMatch(/^<!DOCTYPE html>\n/)
   expect(page).toContain('<title>502 Bad Gateway</title>')
   expect(Buffer.byteLength(page)).toBe(page.length)
-  expect(errorAnswer(502, true)).toEqual({
+  expect(errorAnswer(502, true)).toMatchObject({
     status: 502,
     body: page,
     contentType: 'text/html',

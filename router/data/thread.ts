@@ -1,32 +1,34 @@
 // A data thread: its listeners, its table, its connections. It learns everything by messages and shares only counters.
 
-import type { Server, Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import type { SecureContext } from 'node:tls'
+import { assertNever } from '#kit/assert-never.ts'
 import { version } from '#kit/version.ts'
-import type { Certificate, CertificateId } from '../model/certificate.ts'
-import { toBlockList } from '../model/cidr.ts'
+import type { CertificateId } from '../model/certificate.ts'
+import { AddressSet } from '../model/cidr.ts'
 import { counter } from '../model/counters.ts'
 import type { DataThreadOptions, FromData, ToData } from '../model/message.ts'
 import type { Patch } from '../model/patch.ts'
 import type { RouterSettings } from '../model/settings.ts'
 import { AccessLog } from './access-log.ts'
-import { CertificateStore, contextOptions } from './certificates.ts'
+import { Builder } from './builder.ts'
+import { CertificateStore } from './certificates.ts'
 import { ClockText } from './clock.ts'
+import { compileCoding } from './coding/rules.ts'
 import type { ThreadContext } from './context.ts'
-import { ClientConnection, idleGrace } from './http/connection.ts'
-import { httpListener, httpsListener, keepAliveDelay, listen } from './http/listener.ts'
+import { Entrance, type ListenError } from './entrance.ts'
+import { hstsLine } from './hsts.ts'
+import { idleGrace } from './http/connection.ts'
 import { Slab } from './http/slab.ts'
 import { RouteTable } from './table/route-table.ts'
 import { TimerWheel } from './timers.ts'
+import { TlsTerminator } from './tls-terminator.ts'
 import { UpstreamRegistry } from './upstream/registry.ts'
 
 // Measured on downloads: 128 kB costs a sixth less CPU than 64 kB; more would only let slow clients hold more.
 const readBufferSize = 128 * 1024
 
 const logLinesPerTick = 5
-/** One line in the log for so many milliseconds in which accepting fails. */
-const acceptFailureInterval = 10_000
 
 export type Send = (message: FromData, transfer: readonly ArrayBuffer[]) => void
 
@@ -41,26 +43,24 @@ export interface Pace {
 const realTime: Pace = { clock: () => performance.now(), tick: 100 }
 
 export class DataThread {
-  readonly #options: DataThreadOptions
   readonly #send: Send
   readonly #context: ThreadContext
   readonly #certificates = new CertificateStore()
   readonly #upstreams = new UpstreamRegistry()
-  readonly #connections = new Set<ClientConnection>()
-  readonly #http: Server
-  readonly #https: ReturnType<typeof httpsListener>
+  readonly #builder: Builder
+  readonly #tls: TlsTerminator
+  readonly #entrance: Entrance
+  readonly #listens: boolean
   readonly #ticker: NodeJS.Timeout
   /** While draining: when idle connections are closed, and when all others are cut. */
   #closeIdle: NodeJS.Timeout | undefined
   #cutAll: NodeJS.Timeout | undefined
   #ended = false
   #logAllowance = logLinesPerTick
-  #acceptFailedAt = Number.NEGATIVE_INFINITY
-  #defaultCertificate: Certificate | null = null
 
   constructor(options: DataThreadOptions, send: Send, { clock, tick }: Pace = realTime) {
-    this.#options = options
     this.#send = send
+    this.#listens = options.reusePort
     const settings = options.world.settings
     if (settings === undefined) throw new TypeError('the first patch has no settings')
     this.#context = {
@@ -73,45 +73,45 @@ export class DataThread {
       log: (message, fields) => this.#log(message, fields),
       table: new RouteTable(this.#upstreams),
       settings,
-      trusted: toBlockList(settings.proxyRealIpCidrs),
+      trusted: new AddressSet(settings.proxyRealIpCidrs),
       limits: limitsOf(settings),
+      hstsLine: hstsLine(settings.tls.hsts),
+      coding: compileCoding(settings),
       draining: false,
     }
-    const onClosed = (connection: ClientConnection): void => {
-      this.#connections.delete(connection)
-      if (this.#context.draining && this.#connections.size === 0) this.#drained()
+    const onClosed = (): void => {
+      if (this.#context.draining && this.#entrance.established === 0) this.#drained()
     }
-    const accept = (socket: Socket, secure: boolean): void => {
-      // A client that has gone already has no address; one whose handshake was under way at the end comes too late.
-      if (socket.remoteAddress === undefined || this.#ended) socket.destroy()
-      else this.#connections.add(new ClientConnection(this.#context, socket, secure, onClosed))
-    }
-    this.#http = httpListener(socket => accept(socket, false))
-    this.#https = httpsListener(
-      this.#context.counters,
-      name => this.#lookup(name),
-      socket => accept(socket, true),
-    )
+    this.#builder = new Builder(this.#context, onClosed)
+    this.#tls = new TlsTerminator({
+      context: this.#context,
+      certificates: this.#certificates,
+      ticketKeys: options.ticketKeys,
+      lookup: name => this.#lookup(name),
+    })
+    this.#entrance = new Entrance({
+      ports: options,
+      context: this.#context,
+      tls: this.#tls,
+      builder: this.#builder,
+      onClosed,
+      onBuilderPort: port => send({ kind: 'builder-port', port }, []),
+    })
+    this.#entrance.capacity = options.capacity
     this.#apply(options.world)
     this.#ticker = setInterval(() => this.#tick(), tick)
   }
 
   /** Opens the listeners and reports their ports, or what failed. */
   async listen(): Promise<void> {
-    const { address, httpPort, httpsPort, reusePort } = this.#options
-    if (!reusePort) {
-      this.#send({ kind: 'listening', httpPort: 0, httpsPort: 0 }, [])
+    if (!this.#listens) {
+      this.#send({ kind: 'listening', httpPort: 0, httpsPort: 0, builderPort: null }, [])
       return
     }
-    let port = httpPort
     try {
-      const http = await listen(this.#http, { address, port, reusePort })
-      port = httpsPort
-      const https = await listen(this.#https, { address, port, reusePort })
-      for (const server of [this.#http, this.#https]) server.on('error', error => this.#acceptFailed(error))
-      this.#send({ kind: 'listening', httpPort: http, httpsPort: https }, [])
+      this.#send({ kind: 'listening', ...(await this.#entrance.listen()) }, [])
     } catch (error) {
-      const { code = 'ERROR', message } = error as NodeJS.ErrnoException
+      const { code = 'ERROR', message, port } = error as ListenError
       this.#send({ kind: 'listen-failed', port, code, message }, [])
     }
   }
@@ -126,22 +126,20 @@ export class DataThread {
         this.#drain(message.timeout)
         break
       case 'socket':
-        this.#adopt(message.socket, message.secure)
+        this.#entrance.adopt(message.socket, message.port)
         break
+      case 'builder-port':
+        void this.#entrance.setBuilderPort(message.port)
+        break
+      case 'ticket-keys':
+        this.#tls.setTicketKeys(message.keys)
+        break
+      case 'capacity':
+        this.#entrance.capacity = message.connections
+        break
+      default:
+        assertNever(message)
     }
-  }
-
-  /** Takes a connection that another server accepted, as if ours had. */
-  #adopt(socket: Socket, secure: boolean): void {
-    if (this.#ended) {
-      socket.destroy()
-      return
-    }
-    socket.setNoDelay(true)
-    socket.setKeepAlive(true, keepAliveDelay)
-    socket.allowHalfOpen = !secure
-    const server = secure ? this.#https : this.#http
-    server.emit('connection', socket)
   }
 
   /** Runs to its end between two events, so that every request sees the world before it or after it. */
@@ -158,7 +156,8 @@ export class DataThread {
     for (const { app, slot } of patch.apps) table.assignSlot(app, slot)
     table.apply(patch.routes)
     context.table = table
-    this.#upstreams.prune(id => table.refersTo(id))
+    if (patch.builder !== undefined) this.#builder.configure(patch.builder, this.#upstreams)
+    this.#upstreams.prune(id => table.refersTo(id) || this.#builder.refersTo(id))
     this.#useDefaultCertificate()
     const { counters } = context
     counters[counter.routes] = table.size
@@ -170,10 +169,14 @@ export class DataThread {
   #applySettings(settings: RouterSettings): void {
     const context = this.#context
     context.settings = settings
-    context.trusted = toBlockList(settings.proxyRealIpCidrs)
+    context.trusted = new AddressSet(settings.proxyRealIpCidrs)
     context.limits = limitsOf(settings)
+    context.accessLog.use(settings.logFormat)
+    context.hstsLine = hstsLine(settings.tls.hsts)
+    context.coding = compileCoding(settings)
     context.clock.server = serverToken(settings)
     context.clock.update(Date.now())
+    this.#tls.configure(settings.tls)
   }
 
   /** What clients see that send no server name, or one that no route has: the platform's certificate, else our own. */
@@ -182,29 +185,13 @@ export class DataThread {
     const certificate =
       (platformCertificate === null ? null : this.#certificates.get(platformCertificate)) ??
       this.#certificates.get('self-signed' as CertificateId)
-    if (certificate === null || certificate === this.#defaultCertificate) return
-    this.#defaultCertificate = certificate
-    try {
-      this.#https.setSecureContext(contextOptions(certificate))
-    } catch (error) {
-      // What was shown before stays; the rest of the patch shall not suffer.
-      const { code = 'ERROR' } = error as NodeJS.ErrnoException
-      this.#log('the default certificate cannot be used', { certificate: certificate.id, code })
-    }
+    if (certificate !== null) this.#tls.useDefault(certificate)
   }
 
   /** What clients and endpoints can provoke any number of is cut here, before it can flood control. */
   #log(message: string, fields: Readonly<Record<string, string | number>>): void {
     if (--this.#logAllowance < 0) return
     this.#send({ kind: 'log', level: 'error', message, fields }, [])
-  }
-
-  /** Mostly no file descriptors are left (EMFILE): what is open goes on, and so does accepting once some are. */
-  #acceptFailed(error: Error): void {
-    const { now } = this.#context.timers
-    if (now - this.#acceptFailedAt < acceptFailureInterval) return
-    this.#acceptFailedAt = now
-    this.#log('accepting a connection failed', { code: (error as NodeJS.ErrnoException).code ?? 'ERROR' })
   }
 
   #lookup(serverName: string): SecureContext | null {
@@ -215,7 +202,8 @@ export class DataThread {
   }
 
   #tick(): void {
-    const { timers, clock, accessLog } = this.#context
+    const { counters, timers, clock, accessLog } = this.#context
+    counters[counter.heartbeat]!++
     this.#logAllowance = logLinesPerTick
     timers.advance()
     clock.update(Date.now())
@@ -226,16 +214,13 @@ export class DataThread {
     const context = this.#context
     if (context.draining) return
     context.draining = true
-    this.#http.close()
-    this.#https.close()
-    if (this.#connections.size === 0) {
+    this.#entrance.close()
+    if (this.#entrance.established === 0) {
       this.#drained()
       return
     }
     const grace = Math.min(idleGrace, timeout / 2)
-    this.#closeIdle = setTimeout(() => {
-      for (const connection of this.#connections) connection.close()
-    }, grace)
+    this.#closeIdle = setTimeout(() => this.#entrance.closeIdle(), grace)
     this.#cutAll = setTimeout(() => this.#drained(), timeout)
   }
 
@@ -245,8 +230,8 @@ export class DataThread {
     this.#ended = true
     clearTimeout(this.#closeIdle)
     clearTimeout(this.#cutAll)
-    const cut = this.#connections.size
-    for (const connection of this.#connections) connection.destroy()
+    const cut = this.#entrance.established
+    this.#entrance.cut()
     this.#upstreams.retain(new Set())
     clearInterval(this.#ticker)
     this.#context.accessLog.flush()

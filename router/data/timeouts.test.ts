@@ -9,7 +9,7 @@ import { setStage } from '#test/support/stage.ts'
 
 failOnLeaks()
 
-test('a head that does not come to its end within a minute: 408', async () => {
+test('§13.4 a head that does not come to its end within a minute: 408', async () => {
   await using stage = await setStage()
   const client = await stage.connect()
   client.send('GET / HTTP/1.1\r\n')
@@ -39,7 +39,7 @@ test('a second request gets a minute of its own', async () => {
   expect((await client.response()).status).toBe(200)
 })
 
-test('a body in which nothing comes for a minute: 408, and the app is let go', async () => {
+test('§13.4 a body in which nothing comes for a minute: 408, and the app is let go', async () => {
   await using stage = await setStage()
   const client = await stage.connect()
   client.send('POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 10\r\n\r\n')

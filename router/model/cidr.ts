@@ -24,9 +24,19 @@ export function parseCidr(raw: string): Cidr | null {
   return prefix <= bits ? { address, prefix, family } : null
 }
 
-/** A set of blocks that answers `check(address, family)`. */
-export function toBlockList(cidrs: readonly Cidr[]): BlockList {
-  const list = new BlockList()
-  for (const { address, prefix, family } of cidrs) list.addSubnet(address, prefix, family)
-  return list
+/** A set of blocks. IPv4 and IPv6 are apart: `::/0` holds no IPv4 address, `0.0.0.0/0` no IPv6 address (contract section 10). */
+export class AddressSet {
+  readonly #ipv4 = new BlockList()
+  readonly #ipv6 = new BlockList()
+
+  constructor(cidrs: readonly Cidr[]) {
+    for (const { address, prefix, family } of cidrs)
+      (family === 'ipv4' ? this.#ipv4 : this.#ipv6).addSubnet(address, prefix, family)
+  }
+
+  /** `address` is a literal. IPv4 written as IPv6 (`::ffff:192.0.2.1`) is held against both kinds of blocks. */
+  has(address: string): boolean {
+    if (isIP(address) === 6) return this.#ipv6.check(address, 'ipv6') || this.#ipv4.check(address, 'ipv6')
+    return this.#ipv4.check(address, 'ipv4')
+  }
 }

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest'
 import {
   appCounter,
+  codings,
   counter,
   createCounters,
   durationBuckets,
+  failureCodes,
   firstAppSlot,
   fixedSlot,
   maxApps,
@@ -12,7 +14,15 @@ import {
 } from './counters.ts'
 
 test('every counter has a place of its own, before the rows of the apps', () => {
-  const places = Object.values(counter)
+  const lengths: Partial<Record<keyof typeof counter, number>> = {
+    failures: failureCodes.length,
+    codedResponses: codings.length,
+    codedOctetsIn: codings.length,
+    codedOctetsOut: codings.length,
+  }
+  const places = Object.entries(counter).flatMap(([name, at]) =>
+    Array.from({ length: lengths[name as keyof typeof counter] ?? 1 }, (_, i) => at + i),
+  )
   expect(new Set(places).size).toBe(places.length)
   for (const place of places) expect(place).toBeLessThan(rowOffset(0))
 })

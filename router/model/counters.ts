@@ -37,9 +37,33 @@ export const counter = {
   certificates: 22,
   /** Requests whose client went away before the answer was complete. */
   clientAborts: 23,
+  /** Requests refused because an allow list does not hold their client: 403. */
+  forbidden: 24,
+  /** Connections to the builder's port: all there were, and (a gauge) those that are open now. */
+  builderAccepted: 25,
+  builderOpen: 26,
+  /** Connections closed because they did not begin with a valid PROXY header. */
+  proxyProtocolErrors: 27,
+  /** Connections closed at once because as many as allowed were open. */
+  connectionsRefused: 28,
+  /** Times that accepting a connection failed, mostly for want of file descriptors. */
+  acceptErrors: 29,
+  /** Grows with every tick of a thread that is alive. */
+  heartbeat: 30,
+  /** Idle connections closed to make room for others. */
+  connectionsEvicted: 31,
   /** As many as there are `failureCodes`, in their order. */
   failures: 32,
+  /** As many of each as there are `codings`, in their order: answers compressed, and their octets before and after. */
+  codedResponses: 64,
+  codedOctetsIn: 72,
+  codedOctetsOut: 80,
+  /** Gauge: requests whose first octets have come and whose end has not, tunnels among them. */
+  requestsOpen: 88,
 } as const
+
+/** Content codings that answers are compressed with. Stable: metrics name them. */
+export const codings = ['gzip', 'br', 'zstd'] as const
 
 /** Every way in which a request can fail. Stable: metrics and the log name them. */
 export const failureCodes = [
@@ -47,6 +71,7 @@ export const failureCodes = [
   'bad-request',
   'uri-too-long',
   'header-too-large',
+  'body-too-large',
   'method-not-allowed',
   'version-not-supported',
   'request-timeout',
@@ -75,7 +100,7 @@ export const appCounter = {
   duration: 8,
 } as const
 
-const header = 64
+const header = 128
 export const rowSize = 32
 /** Apps beyond this many share the row `otherApps`, so that tenants cannot grow the metrics without bound. */
 export const maxApps = 16_384

@@ -11,6 +11,14 @@ export interface Delta<T, Id> {
   readonly deletes: readonly Id[]
 }
 
+/** Where raw connections of the builder's port go (contract section 5). Times in milliseconds. */
+export interface Builder {
+  readonly upstream: UpstreamId
+  readonly connectTimeout: number
+  /** The longest silence in either direction. */
+  readonly idleTimeout: number
+}
+
 /** An app and the row of the counters (`counters.ts`) that data threads add to for it. */
 export interface AppSlot {
   readonly app: string
@@ -27,6 +35,8 @@ export interface Patch {
   readonly reset: boolean
   /** Absent: unchanged. Always present with `reset`. */
   readonly settings?: RouterSettings
+  /** Absent: unchanged. Always present with `reset`. Null: there is no builder, and its port is closed. */
+  readonly builder?: Builder | null
   readonly routes: Delta<Route, RouteId>
   readonly upstreams: Delta<Upstream, UpstreamId>
   readonly certificates: Delta<Certificate, CertificateId>

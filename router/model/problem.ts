@@ -17,8 +17,14 @@ export type ProblemCode =
   | 'not-enforced'
   /** Another object owns this host. */
   | 'host-conflict'
+  /** Another object owns this path of the host. */
+  | 'path-conflict'
   /** The Service lacks the port that traffic goes to. */
   | 'no-port'
+  /** A backend that names no Service, port or kind that there is. */
+  | 'no-backend'
+  /** Something that an Ingress asks for and that is switched off or not served here. */
+  | 'unsupported'
   /** A Secret that a `certificates` entry names does not exist. */
   | 'certificate-missing'
   /** A Secret lacks `tls.crt` or `tls.key`, holds no PEM, or the two do not belong together. */

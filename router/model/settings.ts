@@ -20,6 +20,12 @@ export interface GzipSettings {
   readonly vary: boolean
 }
 
+/** Codings besides gzip; `GzipSettings` says what is compressed and whether at all. */
+export interface CodingSettings {
+  readonly enabled: boolean
+  readonly compLevel: number
+}
+
 export interface TlsSettings {
   readonly enforce: boolean
   readonly protocols: readonly string[]
@@ -29,9 +35,12 @@ export interface TlsSettings {
   readonly sessionTimeout: number
   readonly useSessionTickets: boolean
   readonly bufferSize: number
+  /** PEM, of 2048 bits at least; null: the TLS library chooses. */
+  readonly dhParameters: string | null
   readonly earlyDataMethods: readonly string[]
   readonly hsts: {
     readonly enabled: boolean
+    /** Seconds, as the field has it. */
     readonly maxAge: number
     readonly includeSubDomains: boolean
     readonly preload: boolean
@@ -48,16 +57,21 @@ export interface ProxyBufferSettings {
 export interface RouterSettings {
   /** Null: one data thread per core. */
   readonly workerProcesses: number | null
-  readonly maxWorkerConnections: number
+  /** Null: as many as the process has file descriptors for. */
+  readonly maxWorkerConnections: number | null
   readonly defaultTimeout: number
   readonly requestIds: boolean
   readonly requestStartHeader: boolean
   readonly gzip: GzipSettings
+  readonly brotli: CodingSettings
+  readonly zstd: CodingSettings
   /** 0: unlimited. */
   readonly bodySize: number
   readonly largeHeaderBuffers: { readonly count: number; readonly size: number }
   readonly disableServerTokens: boolean
   readonly proxyRealIpCidrs: readonly Cidr[]
+  /** Whose X-Forwarded-Proto and -Port count on plain HTTP: any peer's, or that of `proxyRealIpCidrs` only. */
+  readonly forwardedFrom: 'any' | 'proxies'
   readonly useProxyProtocol: boolean
   readonly errorLogLevel: LogLevel
   readonly platformDomain: Hostname | null

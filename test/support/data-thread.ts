@@ -6,8 +6,8 @@ import type { Certificate } from '#router/model/certificate.ts'
 import { appCounter, counter, createCounters, firstAppSlot, rowOffset } from '#router/model/counters.ts'
 import { parseHostname } from '#router/model/hostname.ts'
 import type { FromData, ToData } from '#router/model/message.ts'
-import type { Patch } from '#router/model/patch.ts'
-import type { HostMatch, Policy, Route, RouteId } from '#router/model/route.ts'
+import type { Builder, Patch } from '#router/model/patch.ts'
+import type { Backend, HostMatch, Policy, Route, RouteId } from '#router/model/route.ts'
 import type { RouterSettings } from '#router/model/settings.ts'
 import type { Upstream, UpstreamId } from '#router/model/upstream.ts'
 
@@ -18,6 +18,12 @@ export interface World {
   readonly upstreams?: readonly Upstream[]
   readonly certificates?: readonly Certificate[]
   readonly settings?: Partial<RouterSettings>
+  /** With it the builder's port is open. */
+  readonly builder?: Builder
+  /** 48 octets; the same for all threads unless told. */
+  readonly ticketKeys?: Uint8Array
+  /** How many connections may be open when the settings do not say; any number unless told. */
+  readonly capacity?: number
   /** False: it opens no listeners; hand it sockets with `message`. */
   readonly listens?: boolean
 }
@@ -27,6 +33,7 @@ export interface OpenNow {
   readonly http: number
   readonly https: number
   readonly tunnels: number
+  readonly builder: number
   readonly upstream: number
   readonly upstreamIdle: number
 }
@@ -34,13 +41,19 @@ export interface OpenNow {
 export interface TestThread extends AsyncDisposable {
   readonly httpPort: number
   readonly httpsPort: number
+  /** 0: closed. */
+  readonly builderPort: number
   readonly counters: Float64Array
   /** Lines of the access log so far. */
   logs(): readonly string[]
+  /** What the thread said of itself so far. */
+  complaints(): readonly string[]
   /** Resolves when `count` lines have been logged. */
   logged(count: number): Promise<readonly string[]>
   apply(patch: Partial<Patch>): void
   message(message: ToData): void
+  /** Opens (0: on a port of the kernel's choice) or closes the builder's port; resolves with what it is then. */
+  setBuilderPort(port: number | null): Promise<number | null>
   count(name: keyof typeof counter): number
   /** Answers of a status class (1 to 5) in the row of `app`. */
   answers(app: string, statusClass: number): number
@@ -61,7 +74,8 @@ export interface TestThread extends AsyncDisposable {
 
 export function defaultSettings(overrides: Partial<RouterSettings> = {}): RouterSettings {
   const ref = { kind: 'Deployment', namespace: 'deis', name: 'deis-router' }
-  return { ...readRouterSettings({}, ref, null).settings, ...overrides }
+  // Bodies of any size, unless a test is about their limit.
+  return { ...readRouterSettings({}, ref, null).settings, bodySize: 0, ...overrides }
 }
 
 /** A route for an exact host, `*.suffix`, or (without a dot) a first label, to the upstream of the same name. */
@@ -77,11 +91,19 @@ export function routeTo(
     serverName: host,
     host: hostMatch(host),
     path: { kind: 'prefix', path: '/' },
+    https: (overrides.certificate ?? null) !== null,
     certificate: null,
     policies,
-    backend: { upstream: upstream as UpstreamId, connectTimeout: 2_000, idleTimeout: 5_000 },
+    requestStart: false,
+    referrerPolicy: null,
+    backend: backendTo(upstream),
   }
   return { ...base, ...overrides }
+}
+
+export function backendTo(upstream: string, overrides: Partial<Backend> = {}): Backend {
+  const base = { connectTimeout: 2_000, idleTimeout: 5_000, readAhead: 0, headLimit: 65_536 }
+  return { upstream: upstream as UpstreamId, ...base, ...overrides }
 }
 
 function hostMatch(host: string): HostMatch {
@@ -104,6 +126,8 @@ export async function startDataThread(world: World): Promise<TestThread> {
   }))
   let version = 1
   let log = ''
+  const complaints: string[] = []
+  const builderPorts: ((port: number | null) => void)[] = []
   let ahead = 0
   const waiting: (() => void)[] = []
   const ticks: (() => void)[] = []
@@ -116,7 +140,10 @@ export async function startDataThread(world: World): Promise<TestThread> {
       address: '127.0.0.1',
       httpPort: 0,
       httpsPort: 0,
+      builderPort: world.builder === undefined ? null : 0,
       reusePort: world.listens ?? true,
+      capacity: world.capacity ?? Number.POSITIVE_INFINITY,
+      ticketKeys: world.ticketKeys ?? Buffer.alloc(48, 'ticket'),
       counters: buffer,
       world: {
         version,
@@ -125,6 +152,7 @@ export async function startDataThread(world: World): Promise<TestThread> {
         routes: { upserts: world.routes ?? [], deletes: [] },
         upstreams: { upserts: world.upstreams ?? [], deletes: [] },
         certificates: { upserts: world.certificates ?? [], deletes: [] },
+        builder: world.builder ?? null,
         apps,
       },
     },
@@ -136,7 +164,9 @@ export async function startDataThread(world: World): Promise<TestThread> {
         if (onDrained === null) throw new Error('drained, and nobody asked, or said twice')
         onDrained(message.cut)
         onDrained = null
-      } else if (message.kind === 'listening' || message.kind === 'listen-failed') listening.resolve(message)
+      } else if (message.kind === 'builder-port') builderPorts.shift()?.(message.port)
+      else if (message.kind === 'log') complaints.push(message.message)
+      else if (message.kind === 'listening' || message.kind === 'listen-failed') listening.resolve(message)
     },
     {
       clock: () => {
@@ -155,6 +185,7 @@ export async function startDataThread(world: World): Promise<TestThread> {
     http: counters[counter.httpOpen]!,
     https: counters[counter.httpsOpen]!,
     tunnels: counters[counter.tunnelsOpen]!,
+    builder: counters[counter.builderOpen]!,
     upstream: counters[counter.upstreamOpen]!,
     upstreamIdle: counters[counter.upstreamIdle]!,
   })
@@ -182,8 +213,10 @@ export async function startDataThread(world: World): Promise<TestThread> {
   return {
     httpPort: message.httpPort,
     httpsPort: message.httpsPort,
+    builderPort: message.builderPort ?? 0,
     counters,
     logs,
+    complaints: () => complaints,
     async logged(count) {
       while (logs().length < count) await new Promise<void>(resolve => waiting.push(resolve))
       return logs()
@@ -194,6 +227,11 @@ export async function startDataThread(world: World): Promise<TestThread> {
       thread.onMessage({ kind: 'patch', patch: whole })
     },
     message: toData => thread.onMessage(toData),
+    setBuilderPort(port) {
+      const answer = new Promise<number | null>(resolve => builderPorts.push(resolve))
+      thread.onMessage({ kind: 'builder-port', port })
+      return answer
+    },
     count: name => counters[counter[name]]!,
     answers(app, statusClass) {
       const slot = apps.find(row => row.app === app)?.slot
@@ -219,7 +257,7 @@ export async function startDataThread(world: World): Promise<TestThread> {
     stop: (timeout = 100) => stop(timeout),
     async [Symbol.asyncDispose]() {
       await stop(100)
-      await opens({ http: 0, https: 0, tunnels: 0, upstream: 0, upstreamIdle: 0 })
+      await opens({ http: 0, https: 0, tunnels: 0, builder: 0, upstream: 0, upstreamIdle: 0 })
     },
   }
 }

@@ -97,21 +97,36 @@ export class Peer implements AsyncDisposable {
   }
 }
 
-/** A client's connection to the router. */
-export async function connectTo(port: number): Promise<Peer> {
-  const socket = connectPlain({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
-  const peer = new Peer(socket)
+/** How a client comes to the router. */
+export interface Way {
+  /** Where the router listens; 127.0.0.1 unless told. */
+  readonly host?: string
+  /** Address that the client comes from: any of 127.0.0.0/8 where the machine has them all. */
+  readonly localAddress?: string
+  /** Octets that go out before anything else, TLS included: the header of a proxy in between. */
+  readonly first?: string | Uint8Array
+}
+
+async function dial(port: number, { host = '127.0.0.1', localAddress, first }: Way): Promise<Socket> {
+  const socket = connectPlain({ port, host, localAddress, allowHalfOpen: true, noDelay: true })
   await once(socket, 'connect')
-  return peer
+  if (first !== undefined) socket.write(typeof first === 'string' ? Buffer.from(first, 'latin1') : first)
+  return socket
+}
+
+/** A client's connection to the router. */
+export async function connectTo(port: number, way: Way = {}): Promise<Peer> {
+  return new Peer(await dial(port, way))
 }
 
 /** The same over TLS; rejects when the handshake fails. Any certificate will do. */
 export async function connectTlsTo(
   port: number,
   options: ConnectionOptions = {},
+  way: Way = {},
 ): Promise<Peer & { socket: TLSSocket }> {
   // Over a socket of its own, as TLS knows half-open only from the socket beneath.
-  const plain = connectPlain({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
+  const plain = await dial(port, way)
   // TLS beneath which a socket is reset brings Node down (26.10), so there is a stream of JavaScript in between.
   const [near, far] = duplexPair()
   plain.pipe(far).pipe(plain)

@@ -2,7 +2,7 @@
 
 import type { Certificate } from '../../model/certificate.ts'
 import { parseHostname } from '../../model/hostname.ts'
-import type { AppSlot, Patch } from '../../model/patch.ts'
+import type { AppSlot, Builder, Patch } from '../../model/patch.ts'
 import type { Route, RouteId } from '../../model/route.ts'
 import type { Upstream, UpstreamId } from '../../model/upstream.ts'
 import { World } from '../world.ts'
@@ -22,12 +22,14 @@ export function patchOf(parts: {
   readonly certificates?: readonly Certificate[]
   readonly withoutCertificates?: readonly string[]
   readonly apps?: readonly AppSlot[]
+  readonly builder?: Builder | null
 }): Patch {
-  const { settings, ...empty } = emptyPatch()
+  const { settings, builder, ...empty } = emptyPatch()
   return {
     ...empty,
     reset: parts.reset ?? false,
-    ...(parts.reset && { settings }),
+    ...(parts.reset && { settings, builder }),
+    ...(parts.builder !== undefined && { builder: parts.builder }),
     routes: { upserts: parts.routes ?? [], deletes: (parts.withoutRoutes ?? []) as RouteId[] },
     upstreams: { upserts: parts.upstreams ?? [], deletes: [] },
     certificates: {
@@ -46,9 +48,18 @@ export function routeOf(host: string, app: string, certificate: string | null = 
     serverName: host,
     host: { kind: 'exact', host: parseHostname(host)! },
     path: { kind: 'prefix', path: '/' },
+    https: certificate !== null,
     certificate: certificate as Certificate['id'] | null,
     policies: [],
-    backend: { upstream: upstreamOf(app).id, connectTimeout: 1000, idleTimeout: 1000 },
+    requestStart: false,
+    referrerPolicy: null,
+    backend: {
+      upstream: upstreamOf(app).id,
+      connectTimeout: 1000,
+      idleTimeout: 1000,
+      readAhead: 0,
+      headLimit: 64 * 1024,
+    },
   }
 }
 

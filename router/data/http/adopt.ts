@@ -17,17 +17,20 @@ const callbackField = fields.find(field => field.description === 'kBufferCb')
 
 /**
  * From now on `onRead(octets, buffer)` is called for what comes; the octets are valid during the call only, and false
- * stops reading until `socket.resume()`. Reading begins with `socket.resume()`.
+ * stops reading until `socket.resume()`. Reading begins with `socket.resume()`. Who calls it again for a socket takes
+ * over from who did before, also from within `onRead`.
  */
 export function readInto(socket: Socket, buffer: Buffer, onRead: (octets: number, buffer: Buffer) => boolean): void {
   const internals = socket as unknown as Record<symbol, unknown> & { readonly _handle?: Handle | null }
   const handle = internals._handle
   if (bufferField !== undefined && callbackField !== undefined && handle?.useUserBuffer !== undefined) {
-    internals[bufferField] = buffer
     internals[callbackField] = onRead
+    if (internals[bufferField] === buffer) return
+    internals[bufferField] = buffer
     handle.useUserBuffer(buffer)
     return
   }
+  socket.removeAllListeners('data')
   socket.on('data', (chunk: Buffer) => {
     if (!onRead(chunk.length, chunk)) socket.pause()
   })

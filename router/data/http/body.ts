@@ -8,22 +8,27 @@ export class Body {
   kind: BodyKind = 'none'
   done = true
   readonly chunked = new ChunkedReader()
+  /** Octets of a chunked body's payload so far. */
+  payload = 0
   #remaining = 0
 
   none(): void {
     this.kind = 'none'
     this.done = true
+    this.payload = 0
   }
 
   length(octets: number): void {
     this.kind = 'length'
     this.#remaining = octets
     this.done = octets === 0
+    this.payload = 0
   }
 
   start(kind: 'chunked' | 'until-close'): void {
     this.kind = kind
     this.done = false
+    this.payload = 0
     if (kind === 'chunked') this.chunked.reset()
   }
 
@@ -40,6 +45,7 @@ export class Body {
       }
       case 'chunked': {
         const at = this.chunked.read(buffer, start, end)
+        this.payload += this.chunked.payload
         this.done = this.chunked.done
         return at
       }

@@ -3,6 +3,7 @@
 
 import type { Socket } from 'node:net'
 import { counter } from '../../model/counters.ts'
+import { PreferenceMemo } from '../coding/preferences.ts'
 import type { ThreadContext } from '../context.ts'
 import { Exchange } from '../exchange.ts'
 import { Timed } from '../timers.ts'
@@ -29,12 +30,18 @@ export class ClientConnection extends Timed {
   readonly context: ThreadContext
   readonly socket: Socket
   readonly secure: boolean
+  /** Whom the connection comes from: who a PROXY header names, else the TCP peer. */
   readonly peer: string
+  /** The other end of the TCP connection, a load balancer maybe: trust goes by it. */
+  readonly tcpPeer: string
+  /** The connection began with a PROXY header, which says who the client is: X-Forwarded-For does not count. */
+  readonly ignoresForwardedFor: boolean
   readonly onClosed: (connection: ClientConnection) => void
   tunnel: Tunnel | null = null
   /** What X-Forwarded-Port says when the client does not. */
   readonly port: string
   #forwarded: Buffer | null = null
+  #preferences: PreferenceMemo | null = null
   #hostOctets: Buffer | null = null
   #hostName = ''
   #exchange: Exchange | null = null
@@ -50,17 +57,21 @@ export class ClientConnection extends Timed {
   #emptyLine = false
   #taken = 0
 
+  /** `announced`: whom the PROXY header named; null: the connection did not begin with one. */
   constructor(
     context: ThreadContext,
     socket: Socket,
     secure: boolean,
+    announced: string | null,
     onClosed: (connection: ClientConnection) => void,
   ) {
     super()
     this.context = context
     this.socket = socket
     this.secure = secure
-    this.peer = normalizePeer(socket.remoteAddress)
+    this.tcpPeer = normalizePeer(socket.remoteAddress)
+    this.peer = announced ?? this.tcpPeer
+    this.ignoresForwardedFor = announced !== null
     this.port = secure ? '443' : '80'
     this.onClosed = onClosed
     context.counters[secure ? counter.httpsOpen : counter.httpOpen]!++
@@ -78,6 +89,17 @@ export class ClientConnection extends Timed {
   /** No request is under way. */
   get idle(): boolean {
     return this.#exchange === null && this.tunnel === null
+  }
+
+  /** Idle, and nothing would be lost with it. */
+  get spare(): boolean {
+    return this.idle && !this.#lingering && !this.#gone && this.socket.writableLength === 0
+  }
+
+  /** For how long about an idle connection has been so: milliseconds on the thread's clock. */
+  get idleSince(): number {
+    // Every deadline of an idle connection was set when it became so; one that never named a host has had no request.
+    return this.deadline - (this.#hostOctets === null ? clientTimeout : this.context.settings.defaultTimeout)
   }
 
   /** The lines that tell an app of the client, for a request that says nothing about it itself. */
@@ -105,8 +127,20 @@ export class ClientConnection extends Timed {
     return this.#hostName
   }
 
+  /** What its requests say about codings. */
+  get preferences(): PreferenceMemo {
+    this.#preferences ??= new PreferenceMemo()
+    return this.#preferences
+  }
+
   setDeadline(delay: number): void {
     this.context.timers.set(this, delay)
+  }
+
+  /** Octets that somebody else has read; valid during the call only. False: read no more until this resumes. */
+  feed(buffer: Buffer, start: number, end: number): boolean {
+    if (start < end) this.#consume(buffer, start, end)
+    return this.#reading
   }
 
   /** Stops reading after what has been read. */

@@ -31,7 +31,24 @@ export const fieldId = {
   /** x-accel-*: instructions of an app to nginx; consumed here (contract section 12). */
   xAccel: 21,
   keepAlive: 22,
+  // What decides whether an answer is compressed, and what then changes (contract section 12).
+  acceptEncoding: 23,
+  via: 24,
+  contentType: 25,
+  contentEncoding: 26,
+  etag: 27,
+  vary: 28,
+  cacheControl: 29,
+  expires: 30,
+  lastModified: 31,
+  acceptRanges: 32,
+  /** content-digest, content-md5, digest, repr-digest: of the octets as they were before. */
+  contentDigest: 33,
+  trailer: 34,
 } as const
+
+/** Tables by id have this many entries. */
+export const fieldIds = 64
 
 /** More field lines than this in one message are refused. */
 export const maxFields = 256
@@ -70,8 +87,13 @@ export class Fields {
   }
 
   has(id: number): boolean {
-    for (let i = 0; i < this.count; i++) if (this.id[i] === id) return true
-    return false
+    return this.find(id) >= 0
+  }
+
+  /** Index of the first line with this id; -1: none. */
+  find(id: number): number {
+    for (let i = 0; i < this.count; i++) if (this.id[i] === id) return i
+    return -1
   }
 
   /** The octets moved: adds `delta` to every position. */
@@ -160,7 +182,7 @@ function nominable(id: number): boolean {
   return protectedFields[id] === 0
 }
 
-const protectedFields = Uint8Array.from({ length: 32 }, (_, id) =>
+const protectedFields = Uint8Array.from({ length: fieldIds }, (_, id) =>
   id === fieldId.host ||
   id === fieldId.connection ||
   id === fieldId.contentLength ||
@@ -181,35 +203,52 @@ function identify(buffer: Uint8Array, start: number, length: number): number {
   switch (length) {
     case 2:
       return equalsIgnoreCase(buffer, start, 'te') ? fieldId.hopByHop : fieldId.other
+    case 3:
+      return equalsIgnoreCase(buffer, start, 'via') ? fieldId.via : fieldId.other
     case 4:
       if (equalsIgnoreCase(buffer, start, 'host')) return fieldId.host
+      if (equalsIgnoreCase(buffer, start, 'vary')) return fieldId.vary
+      if (equalsIgnoreCase(buffer, start, 'etag')) return fieldId.etag
       return equalsIgnoreCase(buffer, start, 'date') ? fieldId.date : fieldId.other
     case 6:
       if (equalsIgnoreCase(buffer, start, 'expect')) return fieldId.expect
+      if (equalsIgnoreCase(buffer, start, 'digest')) return fieldId.contentDigest
       return equalsIgnoreCase(buffer, start, 'server') ? fieldId.server : fieldId.other
     case 7:
       if (equalsIgnoreCase(buffer, start, 'upgrade')) return fieldId.upgrade
+      if (equalsIgnoreCase(buffer, start, 'expires')) return fieldId.expires
+      if (equalsIgnoreCase(buffer, start, 'trailer')) return fieldId.trailer
       return equalsIgnoreCase(buffer, start, 'referer') ? fieldId.referer : fieldId.other
     case 10:
       if (equalsIgnoreCase(buffer, start, 'connection')) return fieldId.connection
       if (equalsIgnoreCase(buffer, start, 'user-agent')) return fieldId.userAgent
       if (equalsIgnoreCase(buffer, start, 'keep-alive')) return fieldId.keepAlive
       return equalsIgnoreCase(buffer, start, 'early-data') ? fieldId.earlyData : fieldId.other
+    case 11:
+      if (equalsIgnoreCase(buffer, start, 'content-md5')) return fieldId.contentDigest
+      return equalsIgnoreCase(buffer, start, 'repr-digest') ? fieldId.contentDigest : fieldId.other
     case 12:
+      if (equalsIgnoreCase(buffer, start, 'content-type')) return fieldId.contentType
       if (equalsIgnoreCase(buffer, start, 'x-request-id')) return fieldId.xRequestId
       break
     case 13:
+      if (equalsIgnoreCase(buffer, start, 'cache-control')) return fieldId.cacheControl
+      if (equalsIgnoreCase(buffer, start, 'last-modified')) return fieldId.lastModified
       if (equalsIgnoreCase(buffer, start, 'authorization')) return fieldId.authorization
+      if (equalsIgnoreCase(buffer, start, 'accept-ranges')) return fieldId.acceptRanges
       break
     case 14:
+      if (equalsIgnoreCase(buffer, start, 'content-digest')) return fieldId.contentDigest
       if (equalsIgnoreCase(buffer, start, 'content-length')) return fieldId.contentLength
       if (equalsIgnoreCase(buffer, start, 'http2-settings')) return fieldId.hopByHop
       break
     case 15:
+      if (equalsIgnoreCase(buffer, start, 'accept-encoding')) return fieldId.acceptEncoding
       if (equalsIgnoreCase(buffer, start, 'x-forwarded-for')) return fieldId.xForwardedFor
       if (equalsIgnoreCase(buffer, start, 'x-request-start')) return fieldId.xRequestStart
       break
     case 16:
+      if (equalsIgnoreCase(buffer, start, 'content-encoding')) return fieldId.contentEncoding
       if (equalsIgnoreCase(buffer, start, 'x-forwarded-port')) return fieldId.xForwardedPort
       if (equalsIgnoreCase(buffer, start, 'x-correlation-id')) return fieldId.xCorrelationId
       if (equalsIgnoreCase(buffer, start, 'proxy-connection')) return fieldId.hopByHop

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { parseCidr, toBlockList } from '../../model/cidr.ts'
-import { effectiveScheme, isTrusted, normalizePeer, resolveClient, type Scheme } from './forwarded.ts'
+import { AddressSet, parseCidr } from '../../model/cidr.ts'
+import { effectiveScheme, normalizePeer, resolveClient, type Scheme } from './forwarded.ts'
 
-const trusted = toBlockList(['10.0.0.0/8', '192.0.2.128/25', '2001:db8:ffff::/48'].map(cidr => parseCidr(cidr)!))
+const trusted = new AddressSet(['10.0.0.0/8', '192.0.2.128/25', '2001:db8:ffff::/48'].map(cidr => parseCidr(cidr)!))
 
 describe('§10 the client behind trusted proxies (the peer is 10.0.0.1)', () => {
   const rows: readonly (readonly [name: string, lists: readonly string[], want: string])[] = [
@@ -87,8 +87,7 @@ describe('trust', () => {
     // A connection that was reset before we looked has no address.
     ['', false],
   ]
-  for (const [address, want] of rows)
-    test(JSON.stringify(address), () => expect(isTrusted(address, trusted)).toBe(want))
+  for (const [address, want] of rows) test(JSON.stringify(address), () => expect(trusted.has(address)).toBe(want))
 })
 
 describe('the peer of a socket', () => {

@@ -1,13 +1,14 @@
 // Who the client is and which scheme it used, when a load balancer stands in between (contract sections 8 and 10). Pure.
 
-import { type BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
+import type { AddressSet } from '../../model/cidr.ts'
 
 /**
  * The client behind trusted proxies: `lists` are the values of X-Forwarded-For in order. Walks from the right past
  * trusted addresses to the first that is not; all trusted: the leftmost. Empty elements do not count (RFC 9110 section 5.6.1);
  * anything unreadable ends the walk.
  */
-export function resolveClient(peer: string, lists: readonly string[], trusted: BlockList): string {
+export function resolveClient(peer: string, lists: readonly string[], trusted: AddressSet): string {
   const elements = lists.join(',').split(',')
   let client = peer
   for (let i = elements.length - 1; i >= 0; i--) {
@@ -16,13 +17,9 @@ export function resolveClient(peer: string, lists: readonly string[], trusted: B
     const address = parseAddress(element)
     if (address === null) break
     client = address
-    if (!isTrusted(address, trusted)) break
+    if (!trusted.has(address)) break
   }
   return client
-}
-
-export function isTrusted(address: string, trusted: BlockList): boolean {
-  return trusted.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
 }
 
 /** `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:4711`: without port and brackets. */

@@ -1,14 +1,30 @@
 // Writes heads: what an endpoint receives and what a client receives. Fields that cross unchanged are copied as runs of
 // octets; only what the router replaces is made anew (contract sections 11 and 12).
 
-import { type Fields, fieldId } from './fields.ts'
+import { type Fields, fieldId, fieldIds } from './fields.ts'
 import { method, type RequestHead } from './request-head.ts'
 import type { ResponseHead } from './response-head.ts'
 
 /** Enough for everything that is written beside what is copied. */
 export const headSlack = 1024
 
+const representation = [
+  fieldId.acceptEncoding,
+  fieldId.via,
+  fieldId.contentType,
+  fieldId.contentEncoding,
+  fieldId.etag,
+  fieldId.vary,
+  fieldId.cacheControl,
+  fieldId.expires,
+  fieldId.lastModified,
+  fieldId.acceptRanges,
+  fieldId.contentDigest,
+  fieldId.trailer,
+]
+
 const crossesRequest = [
+  ...representation,
   fieldId.other,
   fieldId.contentLength,
   fieldId.expect,
@@ -21,6 +37,7 @@ const crossesRequest = [
 ]
 
 const crossesResponse = [
+  ...representation,
   fieldId.other,
   fieldId.host,
   fieldId.contentLength,
@@ -44,10 +61,26 @@ const requestTables = [
   keepTable([...crossesRequest, fieldId.xRequestStart]),
   keepTable(crossesRequest),
 ]
-const responseTables = [keepTable([...crossesResponse, ...ids]), keepTable(crossesResponse)]
+/** What does not hold of a compressed answer, or is made anew for it. */
+const recoded = new Set<number>([
+  fieldId.contentLength,
+  fieldId.contentEncoding,
+  fieldId.acceptRanges,
+  fieldId.contentDigest,
+  fieldId.etag,
+  fieldId.trailer,
+])
+const crossesCompressed = crossesResponse.filter(id => !recoded.has(id))
+/** By whether the router sets the request ids (1) and compresses (2) itself. */
+const responseTables = [
+  keepTable([...crossesResponse, ...ids]),
+  keepTable(crossesResponse),
+  keepTable([...crossesCompressed, ...ids]),
+  keepTable(crossesCompressed),
+]
 
 function keepTable(kept: readonly number[]): Uint8Array {
-  const table = new Uint8Array(32)
+  const table = new Uint8Array(fieldIds)
   for (const id of kept) table[id] = 1
   return table
 }
@@ -114,7 +147,13 @@ export function writeRequestHead(
   return at
 }
 
-/** Writes the head for the client and returns the position behind it. `lines` are further lines with CRLFs. */
+/** What of an answer the router makes anew: a sum. */
+export const remakes = { nothing: 0, requestIds: 1, coding: 2 } as const
+
+/**
+ * Writes the head for the client and returns the position behind it. `lines` are further lines with CRLFs; `remade` is a
+ * sum of `remakes`.
+ */
 export function writeResponseHead(
   head: ResponseHead,
   source: Buffer,
@@ -122,7 +161,7 @@ export function writeResponseHead(
   position: number,
   serverAndDate: Buffer,
   lines: string,
-  replaceRequestIds: boolean,
+  remade: number,
 ): number {
   let at = position
   at += target.write(statusPrefix[head.status] ?? `HTTP/1.1 ${head.status} `, at, 'latin1')
@@ -130,7 +169,7 @@ export function writeResponseHead(
   target[at++] = 13
   target[at++] = 10
   at += serverAndDate.copy(target, at)
-  at = copyFields(head.fields, responseTables[replaceRequestIds ? 1 : 0]!, source, target, at)
+  at = copyFields(head.fields, responseTables[remade]!, source, target, at)
   if (lines !== '') at += target.write(lines, at, 'latin1')
   target[at++] = 13
   target[at++] = 10
@@ -144,7 +183,7 @@ const statusPrefix: Readonly<Record<number, string>> = Object.fromEntries(
 
 /** An interim answer (103) crosses as it is, without the router's own fields. */
 export function writeInterimHead(head: ResponseHead, source: Buffer, target: Buffer, position: number): number {
-  return writeResponseHead(head, source, target, position, empty, '', false)
+  return writeResponseHead(head, source, target, position, empty, '', remakes.nothing)
 }
 
 const empty = Buffer.alloc(0)

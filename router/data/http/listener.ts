@@ -1,9 +1,6 @@
-// The two listeners of a data thread: plain HTTP, and TLS with the certificate chosen by server name (contract section 8).
+// The listeners of a data thread. All are plain TCP: TLS begins behind them, after the PROXY header if there is one.
 
-import { createServer as createPlainServer, type Server, Socket } from 'node:net'
-import { createServer as createTlsServer, type SecureContext, type TLSSocket } from 'node:tls'
-import { counter } from '../../model/counters.ts'
-import { errorPage } from '../rescue.ts'
+import { createServer, type Server, type Socket } from 'node:net'
 
 export interface ListenerOptions {
   readonly address: string
@@ -12,14 +9,12 @@ export interface ListenerOptions {
   readonly reusePort: boolean
 }
 
-/** How long a client may take for its handshake, in milliseconds. */
-const handshakeTimeout = 10_000
 const backlog = 4096
 /** Silence after which the kernel asks whether the client is still there, in milliseconds. */
 export const keepAliveDelay = 60_000
 
 /** Reading starts when somebody has set up where to; half-closed connections are ours to end. */
-const socketOptions = {
+export const socketOptions = {
   pauseOnConnect: true,
   noDelay: true,
   keepAlive: true,
@@ -27,56 +22,8 @@ const socketOptions = {
   allowHalfOpen: true,
 } as const
 
-export function httpListener(onConnection: (socket: Socket) => void): Server {
-  return createPlainServer(socketOptions, onConnection)
-}
-
-/** `lookup` gives the context for a server name, or null for the default, which `setSecureContext` sets. */
-export function httpsListener(
-  counters: Float64Array,
-  lookup: (serverName: string) => SecureContext | null,
-  onConnection: (socket: TLSSocket) => void,
-): ReturnType<typeof createTlsServer> {
-  const server = createTlsServer({
-    ...socketOptions,
-    // Who leaves within the handshake is gone at once, and not when the handshake has taken too long.
-    allowHalfOpen: false,
-    handshakeTimeout,
-    ALPNProtocols: ['http/1.1'],
-    minVersion: 'TLSv1.2',
-    honorCipherOrder: true,
-    SNICallback: (serverName, done) => {
-      try {
-        done(null, lookup(serverName) ?? undefined)
-      } catch (error) {
-        done(error as Error)
-      }
-    },
-  })
-  server.on('secureConnection', socket => {
-    counters[counter.tlsHandshakes]!++
-    socket.allowHalfOpen = true
-    onConnection(socket)
-  })
-  server.on('tlsClientError', (error, socket) => {
-    counters[counter.tlsHandshakeErrors]!++
-    const plain = (error as NodeJS.ErrnoException).code === 'ERR_SSL_HTTP_REQUEST' ? socketBeneath(socket) : null
-    if (plain === null) socket.destroy()
-    else plain.end(plainOnHttps, () => socket.destroy())
-  })
-  return server
-}
-
-/** Contract section 8: who speaks plain HTTP to this port gets an answer that tells so. */
-const plainOnHttps = Buffer.from(
-  `HTTP/1.1 400 Bad Request\r\nContent-Type: text/html\r\nContent-Length: ${errorPage(400).length}\r\nConnection: close\r\n\r\n${errorPage(400)}`,
-  'latin1',
-)
-
-/** The connection that carries the TLS; null where this Node does not keep it. */
-function socketBeneath(socket: TLSSocket): Socket | null {
-  const { _parent: plain } = socket as unknown as { readonly _parent?: unknown }
-  return plain instanceof Socket && plain.writable ? plain : null
+export function createListener(onConnection: (socket: Socket) => void): Server {
+  return createServer(socketOptions, onConnection)
 }
 
 /** Resolves with the port; rejects with Node's error when it cannot be had. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { parseCidr, toBlockList } from '../../model/cidr.ts'
+import { AddressSet, parseCidr } from '../../model/cidr.ts'
 import { LogOctets } from '../access-log.ts'
 import { fieldId } from './fields.ts'
 import { captureLog, clientAddressOf, hostNameOf, lastValue, pathOf, targetOf } from './request-facts.ts'
@@ -50,7 +50,7 @@ test('the last value of a field counts, and none is empty', () => {
 })
 
 describe('§10 the address of the client', () => {
-  const trusted = toBlockList([parseCidr('10.0.0.0/8')!])
+  const trusted = new AddressSet([parseCidr('10.0.0.0/8')!])
   const fields = 'Host: a\r\nX-Forwarded-For: 198.51.100.1, 203.0.113.7\r\nX-Forwarded-For: 10.1.2.3\r\n'
   const rows: readonly (readonly [name: string, fields: string, peer: string, want: string])[] = [
     ['an untrusted peer is the client', fields, '192.0.2.1', '192.0.2.1'],

@@ -1,10 +1,11 @@
 // What a parsed request says, as text: made on demand from positions in its buffer. Pure.
 
-import type { BlockList } from 'node:net'
-import type { LogOctets } from '../access-log.ts'
+import type { AddressSet } from '../../model/cidr.ts'
+import type { LogClient, LogOctets } from '../access-log.ts'
 import { escapeLog } from '../log-escape.ts'
-import { fieldId } from './fields.ts'
-import { isTrusted, resolveClient } from './forwarded.ts'
+import type { LogFormat } from '../log-format.ts'
+import { type Fields, fieldId } from './fields.ts'
+import { resolveClient } from './forwarded.ts'
 import type { RequestHead } from './request-head.ts'
 
 /** Name of the virtual host: that of an absolute target, else Host; lower case, without port and one trailing dot. */
@@ -52,8 +53,19 @@ export function lastValue(head: RequestHead, buffer: Buffer, id: number): string
   return ''
 }
 
+/** The values of all fields with this id, as one list (RFC 9110 section 5.3); empty: none. */
+export function joinedValue(fields: Fields, buffer: Buffer, id: number): string {
+  let joined = ''
+  for (let i = 0; i < fields.count; i++) {
+    if (fields.id[i] !== id) continue
+    const value = buffer.toString('latin1', fields.valueStart[i]!, fields.valueEnd[i]!)
+    joined = joined === '' ? value : `${joined}, ${value}`
+  }
+  return joined
+}
+
 /** The client's address (contract section 10): X-Forwarded-For counts from trusted peers only. */
-export function clientAddressOf(head: RequestHead, buffer: Buffer, peer: string, trusted: BlockList): string {
+export function clientAddressOf(head: RequestHead, buffer: Buffer, peer: string, trusted: AddressSet): string {
   const { fields } = head
   let lists: string[] | null = null
   for (let i = 0; i < fields.count; i++) {
@@ -61,12 +73,26 @@ export function clientAddressOf(head: RequestHead, buffer: Buffer, peer: string,
     lists ??= []
     lists.push(buffer.toString('latin1', fields.valueStart[i]!, fields.valueEnd[i]!))
   }
-  return lists !== null && isTrusted(peer, trusted) ? resolveClient(peer, lists, trusted) : peer
+  return lists !== null && trusted.has(peer) ? resolveClient(peer, lists, trusted) : peer
 }
 
-/** Copies what the log line needs before the buffer is read into again. Returns the user of Basic authentication, `-` without. */
-export function captureLog(head: RequestHead, buffer: Buffer, octets: LogOctets): string {
+/**
+ * Copies what the log line needs before the buffer is read into again: for the standard format, or for `format`.
+ * Returns the user of Basic authentication, `-` without.
+ */
+export function captureLog(
+  head: RequestHead,
+  buffer: Buffer,
+  octets: LogOctets,
+  format: LogFormat | null = null,
+  client: LogClient | null = null,
+): string {
   const { fields } = head
+  if (format !== null) {
+    octets.captureFor(format, head, buffer, client)
+    const credentials = lastValue(head, buffer, fieldId.authorization)
+    return credentials === '' ? '-' : basicUser(credentials)
+  }
   let referer = -1
   let agent = -1
   let host = -1

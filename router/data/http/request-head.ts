@@ -62,6 +62,9 @@ export class RequestHead {
   forwarded = false
   /** Index of the Upgrade field, or -1. An offer of h2c counts as none: such a tunnel would bypass every policy. */
   upgradeField = -1
+  /** Index of the first Accept-Encoding, or -1, and how many there are. */
+  acceptEncodingField = -1
+  acceptEncodings = 0
   #lineDone = false
   #emptyLines = 0
   #start = -1
@@ -84,6 +87,8 @@ export class RequestHead {
     this.expectContinue = false
     this.forwarded = false
     this.upgradeField = -1
+    this.acceptEncodingField = -1
+    this.acceptEncodings = 0
   }
 
   /** Where parsing goes on once more octets have come. */
@@ -234,7 +239,9 @@ export class RequestHead {
           fields.id[i] = fieldId.dropped
         }
       } else if (id === fieldId.upgrade) this.upgradeField = i
-      else if (id >= fieldId.xForwardedFor && id <= fieldId.xForwardedPort) this.forwarded = true
+      else if (id === fieldId.acceptEncoding) {
+        if (this.acceptEncodings++ === 0) this.acceptEncodingField = i
+      } else if (id >= fieldId.xForwardedFor && id <= fieldId.xForwardedPort) this.forwarded = true
     }
     const bad =
       hosts > 1 ||

@@ -18,6 +18,8 @@ export class ResponseHead {
   minorVersion = 1
   /** Seconds of `Keep-Alive: timeout=N`, or -1. */
   keepAliveTimeout = -1
+  /** Whether any X-Accel-* came. */
+  hasAccel = false
   #lineDone = false
   #start = -1
   /** Octets of an incomplete reason phrase that are in order. */
@@ -28,6 +30,7 @@ export class ResponseHead {
     this.framing.reset()
     this.status = 0
     this.keepAliveTimeout = -1
+    this.hasAccel = false
     this.#lineDone = false
     this.#start = -1
     this.#reasonSeen = 0
@@ -99,7 +102,8 @@ export class ResponseHead {
         if (!framing.read(fields, i, buffer)) return false
         // A length has no place in an answer without a body (RFC 9110 section 8.6); readable it had to be all the same.
         if (id === fieldId.contentLength && (this.status < 200 || this.status === 204)) fields.id[i] = fieldId.dropped
-      } else if (id === fieldId.keepAlive) this.#keepAlive(buffer, fields.valueStart[i]!, fields.valueEnd[i]!)
+      } else if (id === fieldId.xAccel) this.hasAccel = true
+      else if (id === fieldId.keepAlive) this.#keepAlive(buffer, fields.valueStart[i]!, fields.valueEnd[i]!)
     }
     return !(framing.chunked && (framing.contentLength !== -1 || this.minorVersion === 0))
   }

@@ -1,15 +1,27 @@
 // An upgraded connection (RFC 9110 section 7.8): octets both ways, each direction with its own back-pressure and end.
 
+import type { Socket } from 'node:net'
 import { counter } from '../../model/counters.ts'
 import type { ThreadContext } from '../context.ts'
 import type { UpstreamConnection, UpstreamListener } from '../upstream/connection.ts'
-import type { ClientConnection } from './connection.ts'
+
+/** The client's end of a tunnel. */
+export interface TunnelClient {
+  readonly socket: Socket
+  setDeadline(delay: number): void
+  /** Sends what the slab holds from `from` to its position. */
+  send(from: number): void
+  /** Reads on after `onClientData` returned false. */
+  resume(): void
+  destroy(): void
+}
 
 export class Tunnel implements UpstreamListener {
   readonly #context: ThreadContext
-  readonly #client: ClientConnection
+  readonly #client: TunnelClient
   readonly #upstream: UpstreamConnection
   readonly #idleTimeout: number
+  readonly #gauge: number
   readonly #onClosed: (bytesToClient: number, bytesToUpstream: number) => void
   #toClient = 0
   #toUpstream = 0
@@ -19,20 +31,23 @@ export class Tunnel implements UpstreamListener {
   #upstreamGone = false
   #closed = false
 
+  /** `gauge`: the counter of those that are open. */
   constructor(
     context: ThreadContext,
-    client: ClientConnection,
+    client: TunnelClient,
     upstream: UpstreamConnection,
     idleTimeout: number,
     onClosed: (bytesToClient: number, bytesToUpstream: number) => void,
+    gauge: number = counter.tunnelsOpen,
   ) {
     this.#context = context
     this.#client = client
     this.#upstream = upstream
     this.#idleTimeout = idleTimeout
     this.#onClosed = onClosed
+    this.#gauge = gauge
     upstream.listener = this
-    context.counters[counter.tunnelsOpen]!++
+    context.counters[gauge]!++
     client.setDeadline(idleTimeout)
   }
 
@@ -105,7 +120,7 @@ export class Tunnel implements UpstreamListener {
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    this.#context.counters[counter.tunnelsOpen]!--
+    this.#context.counters[this.#gauge]!--
     this.#upstream.destroy()
     this.#onClosed(this.#toClient, this.#toUpstream)
     this.#client.destroy()

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { routeTo, upstreamAt } from '#test/support/data-thread.ts'
+import { parseCidr } from '../../model/cidr.ts'
 import type { Policy } from '../../model/route.ts'
 import type { Scheme } from '../http/forwarded.ts'
 import { RouteTable } from '../table/route-table.ts'
@@ -11,6 +12,10 @@ interface Case {
   readonly enforce?: boolean
   readonly endpoints?: boolean
   readonly scheme?: Scheme
+  readonly exceptChallenges?: boolean
+  readonly path?: string
+  /** Blocks of the allow list; the client is 192.0.2.1. */
+  readonly allow?: readonly string[]
 }
 
 /** What the chain answers to `GET /x?y` for `a.example`. */
@@ -19,16 +24,21 @@ function answerTo({
   enforce = false,
   endpoints = true,
   scheme = 'http',
+  exceptChallenges = false,
+  path = '/x',
+  allow,
 }: Case): ReturnType<typeof decide> {
   const policies: Policy[] = []
   if (maintenance) policies.push({ kind: 'maintenance' })
-  if (enforce) policies.push({ kind: 'enforce-https' })
+  if (enforce) policies.push({ kind: 'enforce-https', exceptChallenges })
+  if (allow !== undefined) policies.push({ kind: 'allow-list', blocks: allow.map(block => parseCidr(block)!) })
   const route = routeTo('a.example', 'a', {}, policies)
   const upstream = new Upstream(route.backend.upstream)
   if (endpoints) upstream.update(upstreamAt('a', 8080))
   const table = new RouteTable({ get: () => upstream })
   table.apply({ upserts: [route], deletes: [] })
-  const request = { scheme: () => scheme, host: 'a.example', target: () => '/x?y' }
+  const target = (): string => `${path}?y`
+  const request = { scheme: () => scheme, host: 'a.example', target, path: () => path, clientAddress: '192.0.2.1' }
   return decide(table.match('a.example', '/x', false)!, request)
 }
 
@@ -44,6 +54,26 @@ describe('§9 what answers before the app', () => {
     ['no endpoint beats the redirect', { endpoints: false, enforce: true }, 503],
     ['§8 the redirect', { enforce: true }, 301, 'https://a.example/x?y'],
     ['§8 the redirect of ws', { enforce: true, scheme: 'ws' }, 301, 'wss://a.example/x?y'],
+    ['§10 a client on the list', { allow: ['192.0.2.0/24'] }, null],
+    ['§10 a client that is not on it', { allow: ['198.51.100.0/24'] }, 403],
+    ['§10 a list without blocks lets nobody in', { allow: [] }, 403],
+    ['§10 IPv6 blocks are no IPv4 blocks', { allow: ['::/0'] }, 403],
+    ['the redirect beats the list', { allow: [], enforce: true }, 301, 'https://a.example/x?y'],
+    ['no endpoint beats the list', { allow: [], endpoints: false }, 503],
+    ['the list beats the maintenance page', { allow: [], maintenance: true }, 403],
+    ['maintenance for a client on the list', { allow: ['192.0.2.1'], maintenance: true }, 503],
+    [
+      'I-T7 a challenge is spared the redirect',
+      { enforce: true, exceptChallenges: true, path: '/.well-known/acme-challenge/x' },
+      null,
+    ],
+    ['I-T7 nothing else is', { enforce: true, exceptChallenges: true }, 301, 'https://a.example/x?y'],
+    [
+      '§8 no exemption for challenges of a Service',
+      { enforce: true, path: '/.well-known/acme-challenge/x' },
+      301,
+      'https://a.example/.well-known/acme-challenge/x?y',
+    ],
   ]
   for (const [name, of, status, location = ''] of rows) {
     test(name, () => {
@@ -61,6 +91,7 @@ test('§9 the maintenance page, octet for octet', () => {
     contentType: 'text/html',
     location: '',
     requestIds: false,
+    admitted: false,
   })
   expect(answerTo({ maintenance: true })?.body).toHaveLength(48)
   expect(answerTo({ maintenance: true, endpoints: false })).toEqual(answerTo({ maintenance: true }))
@@ -80,5 +111,13 @@ test('the scheme and the target of a request are not made unless somebody asks',
   const never = (): never => {
     throw new Error('asked')
   }
-  expect(decide(table.match('a.example', '/', false)!, { scheme: never, host: 'a.example', target: never })).toBe(null)
+  const request = { scheme: never, host: 'a.example', target: never, path: never, clientAddress: '192.0.2.1' }
+  expect(decide(table.match('a.example', '/', false)!, request)).toBe(null)
+})
+
+test('§8 HSTS is promised once the redirect is behind', () => {
+  expect(answerTo({ allow: [] })?.admitted).toBe(true)
+  expect(answerTo({ allow: [], maintenance: true })?.admitted).toBe(false)
+  expect(answerTo({ enforce: true })?.admitted).toBe(false)
+  expect(answerTo({ endpoints: false })?.admitted).toBe(false)
 })

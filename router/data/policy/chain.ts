@@ -1,11 +1,13 @@
 // What may answer before the app does, in the order of contract section 9 and why: maintenance beats all else, because
-// it is what the owner wants everybody to see; an app without endpoints answers 503 even to those whom it would
-// redirect, so that a probe over plain HTTP learns the truth; only then comes the redirect.
+// it is what the owner wants everybody to see whom the allow list lets in; an app without endpoints answers 503 even to
+// those whom it would redirect or refuse, so that a probe over plain HTTP learns the truth; then comes the redirect, also
+// for those who will be refused; last the allow list.
 
 import type { Answer } from '../answer.ts'
 import { errorAnswer } from '../answer.ts'
 import type { Scheme } from '../http/forwarded.ts'
 import type { CompiledRoute } from '../table/route-table.ts'
+import { forbidden, forbiddenEarly, letsIn } from './allow-list.ts'
 import { enforceHttps } from './enforce-https.ts'
 import { maintenance } from './maintenance.ts'
 
@@ -13,18 +15,24 @@ import { maintenance } from './maintenance.ts'
 export interface PolicyRequest {
   scheme(): Scheme
   readonly host: string
+  readonly clientAddress: string
   target(): string
+  /** Raw, without query. */
+  path(): string
 }
 
 const unavailable = errorAnswer(503, true)
+const challenges = '/.well-known/acme-challenge/'
 
 /** The router's own answer, or null: the app shall answer. */
 export function decide(route: CompiledRoute, request: PolicyRequest): Answer | null {
-  if (route.maintenance) return maintenance
+  if (route.maintenance) return letsIn(route.allowed, request.clientAddress) ? maintenance : forbiddenEarly
   if (!route.upstream.available) return unavailable
   if (route.enforceHttps) {
     const scheme = request.scheme()
-    if (scheme === 'http' || scheme === 'ws') return enforceHttps(scheme, request.host, request.target())
+    const plain = scheme === 'http' || scheme === 'ws'
+    if (plain && !(route.exceptChallenges && request.path().startsWith(challenges)))
+      return enforceHttps(scheme, request.host, request.target())
   }
-  return null
+  return letsIn(route.allowed, request.clientAddress) ? null : forbidden
 }

@@ -12,5 +12,6 @@ export function enforceHttps(scheme: 'http' | 'ws', host: string, target: string
     contentType: 'text/html',
     location: `${secure}://${host}${target}`,
     requestIds: true,
+    admitted: false,
   }
 }

@@ -8,4 +8,5 @@ export const maintenance: Answer = {
   contentType: 'text/html',
   location: '',
   requestIds: false,
+  admitted: false,
 }

@@ -4,17 +4,20 @@ import type { Hostname } from '../../model/hostname.ts'
 import type { HostMatch } from '../../model/route.ts'
 import { HostIndex, hostKey } from './host-index.ts'
 
-/** `a.b` exact, `*.b` any depth, `+.b` one label, `a` a first label, `*` any. */
+/** `a.b` exact, `*.b` any depth, `+.b` one label, `a` a first label, `~e` an expression, `*` any, `-` the default. */
 function hostOf(text: string): HostMatch {
   if (text === '*') return { kind: 'any' }
+  if (text === '-') return { kind: 'default' }
+  if (text.startsWith('~')) return { kind: 'regex', expression: text.slice(1) }
   if (text.startsWith('*.')) return { kind: 'wildcard', suffix: text.slice(2) as Hostname, depth: 'any' }
   if (text.startsWith('+.')) return { kind: 'wildcard', suffix: text.slice(2) as Hostname, depth: 'one' }
   return text.includes('.') ? { kind: 'exact', host: text as Hostname } : { kind: 'label', label: text as Hostname }
 }
 
-function indexOf(hosts: readonly string[]): HostIndex<string> {
+/** `given`: in which order they count; they are set in that of `hosts`. */
+function indexOf(hosts: readonly string[], given: readonly string[] = hosts): HostIndex<string> {
   const index = new HostIndex<string>()
-  for (const text of hosts) index.set(hostOf(text), text)
+  for (const text of hosts) index.set(hostOf(text), text, String(given.indexOf(text)).padStart(4, '0'))
   return index
 }
 
@@ -43,6 +46,30 @@ const rows: readonly (readonly [
     ['foo'],
     { 'foo.com': 'foo', 'foo.10.0.0.1.nip.io': 'foo', foo: null, 'foo.': null, 'a.foo.com': null, 'foobar.com': null },
   ],
+  [
+    '§7 an expression takes what precedes a parent domain',
+    ['~foo-\\d+'],
+    {
+      'foo-1.com': '~foo-\\d+',
+      'foo-12.a.b': '~foo-\\d+',
+      'foo-.com': null,
+      'xfoo-1.com': null,
+      'foo-1': null,
+      'foo-1.': null,
+    },
+  ],
+  [
+    '§7 alternatives of an expression are anchored like all else',
+    ['~foo|bar'],
+    { 'foo.com': '~foo|bar', 'bar.com': '~foo|bar', 'xfoo.com': null, 'foox.com': null, 'barx.com': null },
+  ],
+  [
+    '§7 of labels and expressions the first given',
+    ['~f.*', 'foo', '~bar', 'bar', 'baz', '~ba.'],
+    { 'foo.com': '~f.*', 'far.com': '~f.*', 'bar.com': '~bar', 'baz.com': 'baz', 'bat.com': '~ba.' },
+  ],
+  ['§7 a wildcard before an expression', ['~a', '*.com', '-'], { 'a.com': '*.com', 'a.org': '~a', 'b.org': null }],
+  ['§7 an expression that does not compile matches nothing', ['~a(', '~a[', 'b'], { 'a.com': null, 'b.com': 'b' }],
   ['§7 exact before wildcard', ['a.foo.com', '*.foo.com'], { 'a.foo.com': 'a.foo.com', 'b.foo.com': '*.foo.com' }],
   [
     '§7 the longest wildcard',
@@ -84,7 +111,7 @@ describe('hosts (contract section 7, ingress-and-gateway.md A2)', () => {
   for (const [name, hosts, matches] of rows) {
     test(name, () => {
       for (const order of [hosts, hosts.toReversed()]) {
-        const index = indexOf(order)
+        const index = indexOf(order, hosts)
         for (const [host, want] of Object.entries(matches)) expect(index.match(host), host).toBe(want)
       }
     })
@@ -100,8 +127,23 @@ test('a host that is longer than names may be matches any host at most', () => {
   expect(indexOf(['*.foo.com']).match(`a${longest}`)).toBe(null)
 })
 
+test('the default is beside all others', () => {
+  const index = indexOf(['-', 'a.example'])
+  expect([index.default, index.match('b.example')]).toEqual(['-', null])
+  index.delete({ kind: 'default' })
+  expect(index.default).toBe(null)
+})
+
+test('§7 an expression that comes again keeps one place, and goes at once', () => {
+  const index = indexOf(['~a.', 'ab'])
+  index.set({ kind: 'regex', expression: 'a.' }, 'again', '9')
+  expect([index.match('ab.com'), index.match('ac.com')]).toEqual(['ab', 'again'])
+  index.delete({ kind: 'regex', expression: 'a.' })
+  expect(index.match('ac.com')).toBe(null)
+})
+
 test('each host is its own, whatever the others are called', () => {
-  const texts = ['*', 'foo.com', '*.foo.com', '+.foo.com', 'foo', '*.foo', '+.foo']
+  const texts = ['*', '-', '~fo+', 'foo.com', '*.foo.com', '+.foo.com', 'foo', '*.foo', '+.foo']
   expect(new Set(texts.map(text => hostKey(hostOf(text)))).size).toBe(texts.length)
   for (const text of texts) {
     const index = indexOf(texts)
@@ -132,6 +174,9 @@ function slowMatch(hosts: readonly string[], host: string): string | null {
         return labels.length > 1 && labels[0] === match.label ? 1 : -1
       case 'any':
         return 0
+      case 'regex':
+      case 'default':
+        return -1
     }
   }
   const ranked = hosts.map(text => [text, rank(text)] as const).filter(([, value]) => value >= 0)

@@ -1,26 +1,85 @@
 // Hosts of one listener, found before paths. Precedence (contract section 7): exact, then the longest wildcard, then
-// the first label of a dotless domain, then any. Whichever host wins keeps the request, even if none of its paths match.
+// the first label of a dotless domain or an expression, by the order that they were given, then any. Whichever host wins
+// keeps the request, even if none of its paths match; what nobody answers goes to the default.
 
+import type { RE2JS } from 're2js'
+import { assertNever } from '#kit/assert-never.ts'
+import { compileHostExpression } from '../../model/host-expression.ts'
 import type { HostMatch } from '../../model/route.ts'
 
 /** No host name is longer (RFC 1035 section 2.3.4), and looking for the suffixes of a very long one would take long. */
 const maxHost = 253
 
+interface Ordered<T> {
+  readonly value: T
+  readonly order: string
+}
+
+interface Expression<T> extends Ordered<T> {
+  readonly text: string
+  readonly pattern: RE2JS
+}
+
 export class HostIndex<T> {
+  /** What answers when no host does, or none of its paths. */
+  default: T | null = null
   readonly #exact = new Map<string, T>()
   readonly #wildcard = new Map<string, T>()
   readonly #oneLabel = new Map<string, T>()
-  readonly #label = new Map<string, T>()
+  readonly #label = new Map<string, Ordered<T>>()
+  /** By `order`, then text. */
+  #expressions: readonly Expression<T>[] = []
   #any: T | null = null
 
-  set(host: HostMatch, value: T): void {
-    if (host.kind === 'any') this.#any = value
-    else this.#mapOf(host).set(nameOf(host), value)
+  /** Of the labels and expressions that match a host the one with the least `order`, by code unit, has it. */
+  set(host: HostMatch, value: T, order: string): void {
+    switch (host.kind) {
+      case 'exact':
+        this.#exact.set(host.host, value)
+        break
+      case 'wildcard':
+        this.#suffixes(host.depth).set(host.suffix, value)
+        break
+      case 'label':
+        this.#label.set(host.label, { value, order })
+        break
+      case 'regex':
+        this.#setExpression(host.expression, value, order)
+        break
+      case 'any':
+        this.#any = value
+        break
+      case 'default':
+        this.default = value
+        break
+      default:
+        assertNever(host)
+    }
   }
 
   delete(host: HostMatch): void {
-    if (host.kind === 'any') this.#any = null
-    else this.#mapOf(host).delete(nameOf(host))
+    switch (host.kind) {
+      case 'exact':
+        this.#exact.delete(host.host)
+        break
+      case 'wildcard':
+        this.#suffixes(host.depth).delete(host.suffix)
+        break
+      case 'label':
+        this.#label.delete(host.label)
+        break
+      case 'regex':
+        this.#expressions = this.#expressions.filter(({ text }) => text !== host.expression)
+        break
+      case 'any':
+        this.#any = null
+        break
+      case 'default':
+        this.default = null
+        break
+      default:
+        assertNever(host)
+    }
   }
 
   /** `host` is in lower case, without port and trailing dot. */
@@ -36,37 +95,45 @@ export class HostIndex<T> {
         if (found !== undefined) return found
       }
     }
-    if (this.#label.size !== 0) {
-      const dot = host.indexOf('.')
-      if (dot > 0 && dot < host.length - 1) {
-        const found = this.#label.get(host.slice(0, dot))
-        if (found !== undefined) return found
-      }
+    if (this.#label.size !== 0 || this.#expressions.length !== 0) {
+      const found = this.#matchFirst(host)
+      if (found !== null) return found
     }
     return this.#any
   }
 
-  #mapOf(host: Exclude<HostMatch, { kind: 'any' }>): Map<string, T> {
-    switch (host.kind) {
-      case 'exact':
-        return this.#exact
-      case 'wildcard':
-        return host.depth === 'any' ? this.#wildcard : this.#oneLabel
-      case 'label':
-        return this.#label
+  #matchFirst(host: string): T | null {
+    const dot = host.indexOf('.')
+    if (dot <= 0 || dot === host.length - 1) return null
+    const labelled = this.#label.get(host.slice(0, dot))
+    for (const { pattern, value, order } of this.#expressions) {
+      if (labelled !== undefined && labelled.order <= order) break
+      if (pattern.matches(host)) return value
     }
+    return labelled?.value ?? null
+  }
+
+  #suffixes(depth: 'any' | 'one'): Map<string, T> {
+    return depth === 'any' ? this.#wildcard : this.#oneLabel
+  }
+
+  #setExpression(text: string, value: T, order: string): void {
+    const known = this.#expressions.find(expression => expression.text === text)
+    const compiled = known ?? compileHostExpression(text)
+    const others = this.#expressions.filter(expression => expression !== known)
+    if ('kind' in compiled && compiled.kind === 'bad') {
+      // Control lets none of these through.
+      this.#expressions = others
+      return
+    }
+    const next = [...others, { text, pattern: compiled.pattern, value, order }]
+    this.#expressions = next.sort((a, b) => compareText(a.order, b.order) || compareText(a.text, b.text))
   }
 }
 
-function nameOf(host: Exclude<HostMatch, { kind: 'any' }>): string {
-  switch (host.kind) {
-    case 'exact':
-      return host.host
-    case 'wildcard':
-      return host.suffix
-    case 'label':
-      return host.label
-  }
+function compareText(a: string, b: string): number {
+  if (a === b) return 0
+  return a < b ? -1 : 1
 }
 
 /** The same text for the same host and depth, so that routes of one host come together. */
@@ -80,5 +147,11 @@ export function hostKey(host: HostMatch): string {
       return `=${host.host}`
     case 'label':
       return `~${host.label}`
+    case 'regex':
+      return `~~${host.expression}`
+    case 'default':
+      return '-'
+    default:
+      return assertNever(host)
   }
 }

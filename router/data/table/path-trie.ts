@@ -1,21 +1,30 @@
 // Paths of one host, found segment by segment. Precedence (contract A3): the longest path; at equal length exact
-// before prefix. Lookup walks the request's path once and remembers the last prefix that it passed.
+// before prefix before text prefix. Lookup walks the request's path once and remembers the last prefix that it passed.
+// Text prefixes (contract section 6, proxyLocations) are few, and kept apart: only hosts that have some look at them.
 
 import type { PathMatch } from '../../model/route.ts'
 
+interface Entry<T> {
+  readonly path: string
+  readonly value: T
+}
+
 interface Node<T> {
   readonly children: Map<string, Node<T>>
-  prefix: T | null
+  prefix: Entry<T> | null
   /** Exact match of this path as it stands, and with one slash behind it. */
-  exact: T | null
-  exactSlash: T | null
+  exact: Entry<T> | null
+  exactSlash: Entry<T> | null
 }
 
 export class PathTrie<T> {
   readonly #root: Node<T> = node()
+  /** The longest first. */
+  #textPrefixes: readonly Entry<T>[] = []
 
   /** False when this path, of this kind, is taken: the first one stays. */
   insert(match: PathMatch, value: T): boolean {
+    if (match.kind === 'text-prefix') return this.#insertText(match.path, value)
     const slash = match.path.length > 1 && match.path.endsWith('/')
     const path = slash ? match.path.slice(0, -1) : match.path
     let at = this.#root
@@ -29,12 +38,27 @@ export class PathTrie<T> {
     }
     const place = match.kind === 'prefix' ? 'prefix' : slash ? 'exactSlash' : 'exact'
     if (at[place] !== null) return false
-    at[place] = value
+    at[place] = { path, value }
+    return true
+  }
+
+  #insertText(path: string, value: T): boolean {
+    if (this.#textPrefixes.some(known => known.path === path)) return false
+    this.#textPrefixes = [...this.#textPrefixes, { path, value }].sort((a, b) => b.path.length - a.path.length)
     return true
   }
 
   /** `path` is the raw path of the request, from its first slash, without query. */
   match(path: string): T | null {
+    const found = this.#matchSegments(path)
+    if (this.#textPrefixes.length !== 0) {
+      const text = this.#textPrefixes.find(prefix => path.startsWith(prefix.path))
+      if (text !== undefined && text.path.length > (found?.path.length ?? 0)) return text.value
+    }
+    return found === null ? null : found.value
+  }
+
+  #matchSegments(path: string): Entry<T> | null {
     let at = this.#root
     let best = at.prefix
     let position = 1

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { routeTo } from '#test/support/data-thread.ts'
+import { backendTo, routeTo } from '#test/support/data-thread.ts'
 import type { CertificateId } from '../../model/certificate.ts'
 import { firstAppSlot, fixedSlot, rowOffset } from '../../model/counters.ts'
 import type { Hostname } from '../../model/hostname.ts'
@@ -109,9 +109,11 @@ describe('compiled routes', () => {
       'a',
       {
         serverName: '~^a\\.(?<domain>.+)$',
-        backend: { upstream: 'a' as UpstreamId, connectTimeout: 7, idleTimeout: 8 },
+        backend: backendTo('a', { connectTimeout: 7, idleTimeout: 8, readAhead: 9, headLimit: 10 }),
+        requestStart: true,
+        referrerPolicy: 'origin',
       },
-      [{ kind: 'enforce-https' }, { kind: 'maintenance' }],
+      [{ kind: 'enforce-https', exceptChallenges: true }, { kind: 'maintenance' }],
     )
     table.apply({ upserts: [route], deletes: [] })
     expect(table.match('a.example', '/', false)).toEqual({
@@ -120,8 +122,15 @@ describe('compiled routes', () => {
       row: rowOffset(firstAppSlot + 2),
       maintenance: true,
       enforceHttps: true,
+      exceptChallenges: true,
+      allowed: null,
+      isDefault: false,
+      requestStart: true,
+      referrerPolicyLine: 'Referrer-Policy: origin\r\n',
       connectTimeout: 7,
       idleTimeout: 8,
+      readAhead: 9,
+      headLimit: 10,
       logApp: 'test/a',
       // §14 field 9.
       logServerName: '~^a\\x5C.(?<domain>.+)$',

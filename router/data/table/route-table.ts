@@ -2,6 +2,7 @@
 // one assignment; as that happens between two events of the thread, a request sees the table before or after, never half.
 
 import type { CertificateId } from '../../model/certificate.ts'
+import { AddressSet } from '../../model/cidr.ts'
 import { fixedSlot, rowOffset } from '../../model/counters.ts'
 import type { Delta } from '../../model/patch.ts'
 import type { HostMatch, Route, RouteId } from '../../model/route.ts'
@@ -19,8 +20,19 @@ export interface CompiledRoute {
   readonly row: number
   readonly maintenance: boolean
   readonly enforceHttps: boolean
+  /** Whether HTTP-01 challenges are spared the redirect. */
+  readonly exceptChallenges: boolean
+  /** Who may ask; null: everybody. */
+  readonly allowed: AddressSet | null
+  /** A route of the default tier gets nothing added to its answers. */
+  readonly isDefault: boolean
+  readonly requestStart: boolean
+  /** The whole field line with Referrer-Policy; empty: none. */
+  readonly referrerPolicyLine: string
   readonly connectTimeout: number
   readonly idleTimeout: number
+  readonly readAhead: number
+  readonly headLimit: number
   /** Escaped for the access log. */
   readonly logApp: string
   readonly logServerName: string
@@ -32,6 +44,8 @@ export interface CompiledHost {
   /** What a handshake for this host shows; null: none of its routes has one. */
   readonly certificate: CertificateId | null
   readonly paths: PathTrie<CompiledRoute>
+  /** Its place among labels and expressions. */
+  readonly order: string
 }
 
 export interface UpstreamSource {
@@ -105,7 +119,7 @@ export class RouteTable {
     // By id, so that the table does not depend on the order in which changes came: the first has what two claim.
     const all = routes === undefined ? [] : [...routes.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
     place(this.#http, host, this.#compile(all))
-    place(this.#https, host, this.#compile(all.filter(route => route.certificate !== null)))
+    place(this.#https, host, this.#compile(all.filter(route => route.https)))
   }
 
   #compile(routes: readonly Route[]): CompiledHost | null {
@@ -119,19 +133,28 @@ export class RouteTable {
         everyPath = compiled
     }
     const certificate = routes.find(route => route.certificate !== null)?.certificate ?? null
-    return { everyPath: routes.length === 1 ? everyPath : null, certificate, paths }
+    return { everyPath: routes.length === 1 ? everyPath : null, certificate, paths, order: orderOf(first.id) }
   }
 
   #compileRoute(route: Route): CompiledRoute {
-    const { backend, policies } = route
+    const { backend, policies, referrerPolicy } = route
+    const enforce = policies.find(policy => policy.kind === 'enforce-https')
+    const allowList = policies.find(policy => policy.kind === 'allow-list')
     return {
       route,
       upstream: this.#upstreams.get(backend.upstream),
       row: rowOffset(this.#slots.get(route.app) ?? fixedSlot.otherApps),
       maintenance: policies.some(policy => policy.kind === 'maintenance'),
-      enforceHttps: policies.some(policy => policy.kind === 'enforce-https'),
+      enforceHttps: enforce !== undefined,
+      exceptChallenges: enforce?.exceptChallenges ?? false,
+      allowed: allowList === undefined ? null : new AddressSet(allowList.blocks),
+      isDefault: route.host.kind === 'default',
+      requestStart: route.requestStart,
+      referrerPolicyLine: referrerPolicy === null ? '' : `Referrer-Policy: ${referrerPolicy}\r\n`,
       connectTimeout: backend.connectTimeout,
       idleTimeout: backend.idleTimeout,
+      readAhead: backend.readAhead,
+      headLimit: backend.headLimit,
       logApp: escapeLog(route.app),
       logServerName: escapeLog(route.serverName),
     }
@@ -142,13 +165,23 @@ export class RouteTable {
     return (secure ? this.#https : this.#http).match(host)
   }
 
+  /** What answers when no host does, or none of its paths. */
+  matchDefault(path: string, secure: boolean): CompiledRoute | null {
+    return (secure ? this.#https : this.#http).default?.paths.match(path) ?? null
+  }
+
   /** Host first, then path. `path` is raw and without query. */
   match(host: string, path: string, secure: boolean): CompiledRoute | null {
-    return this.matchHost(host, secure)?.paths.match(path) ?? null
+    return this.matchHost(host, secure)?.paths.match(path) ?? this.matchDefault(path, secure)
   }
 }
 
 function place(index: HostIndex<CompiledHost>, host: HostMatch, compiled: CompiledHost | null): void {
   if (compiled === null) index.delete(host)
-  else index.set(host, compiled)
+  else index.set(host, compiled, compiled.order)
+}
+
+/** Namespace before name before the rest, whatever characters names hold: `/` counts as less than all of them. */
+function orderOf(id: RouteId): string {
+  return id.replaceAll('/', '\0')
 }

@@ -1,0 +1,195 @@
+// The annotated Services that are routed, or would be if others did not own their hosts:
+//
+//   Service ─▶ translation ─▶ claims on hosts ─▶ settle: what is its own to serve ─▶ routes
+//                    └─▶ locations of other apps ──▲
+//
+// A change settles the Service that changed, those whose hosts changed hands, and the apps whose locations it serves.
+
+import type { ObjectRef, Problem } from '../model/problem.ts'
+import { quote } from './annotation.ts'
+import { certificateId } from './certificate.ts'
+import type { CertificateBook } from './certificate-book.ts'
+import { Claims, hostKey } from './claims.ts'
+import { addLocations, type Handler, locationsKey } from './location.ts'
+import { refKey } from './object-shape.ts'
+import type { ProblemBook } from './problem-book.ts'
+import type { RouteBook } from './route-book.ts'
+import type { RouteDraft } from './route-draft.ts'
+import { platformSecret, type ServiceContext, type ServiceTranslation } from './service.ts'
+
+export interface AppBookOptions {
+  /** The router's own. */
+  readonly namespace: string
+  readonly routes: RouteBook
+  readonly certificates: CertificateBook
+  readonly problems: ProblemBook
+}
+
+const noRank = ''
+
+export class AppBook {
+  readonly #routes: RouteBook
+  readonly #certificates: CertificateBook
+  readonly #problems: ProblemBook
+  readonly #platformCertificate: string
+  readonly #apps = new Map<string, Handler>()
+  readonly #hosts = new Claims()
+  /** Who has a literal entry in its `domains`, and who asks for paths of the app that does. */
+  readonly #entries = new Claims()
+  readonly #handlers = new Claims()
+  readonly #unsettled = new Map<string, ObjectRef>()
+  #moved = new Set<string>()
+
+  constructor({ namespace, routes, certificates, problems }: AppBookOptions) {
+    this.#routes = routes
+    this.#certificates = certificates
+    this.#problems = problems
+    const platform = platformSecret(namespace)
+    this.#platformCertificate = certificateId(platform.namespace, platform.name)
+  }
+
+  /** What the Service comes to; null: it is not routed, for the reasons that `problems` give. */
+  put(ref: ObjectRef, translation: ServiceTranslation | null, problems: readonly Problem[] = []): void {
+    const key = refKey(ref)
+    const before = this.#apps.get(key)
+    if (before === undefined && translation === null) {
+      this.#problems.set(key, problems)
+      return
+    }
+    if (translation === null) this.#apps.delete(key)
+    else this.#apps.set(key, { ref, translation })
+    const hosts = translation?.drafts.map(({ route }) => hostKey(route.host)) ?? []
+    const changed = new Set<string>()
+    for (const host of this.#hosts.replace(ref, rankless(hosts))) {
+      this.#moved.add(host)
+      this.#unsettleAll(this.#hosts.claimants(host))
+    }
+    for (const entry of this.#entries.replace(ref, rankless(translation?.app.domains ?? []))) changed.add(entry)
+    const asked = [before?.translation.locations?.domain, translation?.locations?.domain]
+    for (const entry of asked) if (entry !== undefined) changed.add(entry)
+    this.#handlers.replace(ref, rankless(translation?.locations ? [translation.locations.domain] : []))
+    for (const entry of changed) {
+      this.#unsettleAll(this.#entries.claimants(entry))
+      this.#unsettleAll(this.#handlers.claimants(entry))
+    }
+    if (translation !== null) this.#unsettled.set(key, ref)
+    else {
+      this.#unsettled.delete(key)
+      this.#routes.replace(key, [])
+      this.#problems.set(key, problems)
+      this.#problems.set(`locations of ${key}`, [])
+    }
+  }
+
+  /** The Service that owns a host, of the key that `hostKey` gives; null: none. */
+  owner(host: string): ObjectRef | null {
+    return this.#hosts.owner(host)
+  }
+
+  /** The hosts that have changed their owner since the last call. */
+  takeMoved(): ReadonlySet<string> {
+    const moved = this.#moved
+    this.#moved = new Set()
+    return moved
+  }
+
+  /** Something that the Service of this key depends on has changed; other keys are ignored. */
+  unsettle(key: string): void {
+    const app = this.#apps.get(key)
+    if (app !== undefined) this.#unsettled.set(key, app.ref)
+  }
+
+  /** Puts into force what of each app that something happened to is its own to serve. */
+  settle(context: ServiceContext): void {
+    for (const key of this.#unsettled.keys()) {
+      const app = this.#apps.get(key)
+      if (app !== undefined) this.#settle(key, app, context)
+    }
+    this.#unsettled.clear()
+  }
+
+  #settle(key: string, { ref, translation }: Handler, { settings }: ServiceContext): void {
+    const problems = [...translation.problems]
+    const located = addLocations(translation, this.#handlersOf(key, translation), settings)
+    this.#problems.set(`locations of ${key}`, located.problems)
+    const own: RouteDraft[] = []
+    const lost = new Set<string>()
+    for (const draft of located.drafts) {
+      const host = hostKey(draft.route.host)
+      const owner = this.#hosts.owner(host)
+      if (owner === null || refKey(owner) === key) own.push(draft)
+      else if (!lost.has(host)) {
+        lost.add(host)
+        problems.push(hostConflict(ref, host, owner))
+      }
+    }
+    this.#routes.replace(key, own)
+    problems.push(...this.#certificateProblems(ref, own))
+    const { locations } = translation
+    if (locations !== null && this.#entries.owner(locations.domain) === null) {
+      const message = `${locationsKey}: no app has ${quote(locations.domain)} in its domains, so that they are not served`
+      problems.push({ code: 'no-backend', severity: 'warning', object: ref, message })
+    }
+    this.#problems.set(key, problems)
+  }
+
+  /** Those who serve locations of this app, in their order. */
+  #handlersOf(key: string, { app }: ServiceTranslation): readonly Handler[] {
+    const handlers = new Map<string, Handler>()
+    for (const entry of app.domains) {
+      const claimants = this.#handlers.claimants(entry)
+      const owner = claimants.length === 0 ? null : this.#entries.owner(entry)
+      if (owner === null || refKey(owner) !== key) continue
+      for (const ref of claimants) {
+        const handler = this.#apps.get(refKey(ref))
+        if (handler !== undefined) handlers.set(refKey(ref), handler)
+      }
+    }
+    return [...handlers.values()].sort(
+      ({ ref: a }, { ref: b }) => compareText(a.namespace, b.namespace) || compareText(a.name, b.name),
+    )
+  }
+
+  #certificateProblems(object: ObjectRef, drafts: readonly RouteDraft[]): readonly Problem[] {
+    const problems: Problem[] = []
+    const checked = new Set<string>()
+    for (const { route } of drafts) {
+      const { certificate: id, host, serverName } = route
+      // Whether the platform has a certificate, and for what, is not the app's affair.
+      if (id === null || id === this.#platformCertificate) continue
+      if (this.#certificates.isAbsent(id) && !checked.has(id)) {
+        const message = `Secret ${id}, which router.deis.io/certificates asks for, does not exist: its domains have no HTTPS`
+        problems.push({ code: 'certificate-missing', severity: 'warning', object, message })
+      }
+      checked.add(id)
+      if (this.#certificates.covers(id, host) || checked.has(serverName)) continue
+      checked.add(serverName)
+      problems.push(uncovered(object, id, serverName))
+    }
+    return problems
+  }
+
+  #unsettleAll(refs: readonly ObjectRef[]): void {
+    for (const ref of refs) this.#unsettled.set(refKey(ref), ref)
+  }
+}
+
+/** The certificate is served all the same: its clients may know better. */
+export function uncovered(object: ObjectRef, certificate: string, host: string): Problem {
+  const message = `the certificate in Secret ${certificate} is not for ${host}; it is served there all the same`
+  return { code: 'certificate-invalid', severity: 'warning', object, message }
+}
+
+function hostConflict(object: ObjectRef, host: string, { kind, namespace, name }: ObjectRef): Problem {
+  const message = `${host} belongs to ${kind} ${namespace}/${name}, which comes first by namespace and name`
+  return { code: 'host-conflict', severity: 'warning', object, message }
+}
+
+function rankless(things: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(things.map(thing => [thing, noRank]))
+}
+
+function compareText(a: string, b: string): number {
+  if (a === b) return 0
+  return a < b ? -1 : 1
+}

@@ -1,0 +1,103 @@
+// Paths of one app that another app serves: `proxyDomain` and `proxyLocations` (contract section 6). The host app is the
+// one whose `domains` the proxyDomain is an entry of; the handler is the one that asks for the paths.
+
+import type { ObjectRef, Problem } from '../model/problem.ts'
+import type { Policy, RouteId } from '../model/route.ts'
+import type { RouterSettings } from '../model/settings.ts'
+import { quote } from './annotation.ts'
+import type { AppSettings } from './app-settings.ts'
+import type { DomainEntry } from './domain.ts'
+import type { RouteDraft } from './route-draft.ts'
+import { policiesOf } from './route-parts.ts'
+import type { ServiceTranslation } from './service.ts'
+
+export const locationsKey = 'router.deis.io/proxyLocations'
+
+export interface Locations {
+  /** Whose paths: a literal entry of the host app's domains. */
+  readonly domain: DomainEntry
+  /** Each once, compared with a request's path octet by octet. */
+  readonly prefixes: readonly string[]
+}
+
+/** A Service that handles locations. */
+export interface Handler {
+  readonly ref: ObjectRef
+  readonly translation: ServiceTranslation
+}
+
+/** The locations that a Service asks for. A prefix that is none costs itself only. */
+export function readLocations(
+  raw: string,
+  { domains, proxyDomain }: AppSettings,
+  object: ObjectRef,
+): { readonly locations: Locations | null; readonly problems: readonly Problem[] } {
+  const problems: Problem[] = []
+  const complain = (reason: string): void => {
+    const message = `${locationsKey}: ${reason}`
+    problems.push({ code: 'invalid-annotation', severity: 'warning', object, message })
+  }
+  const prefixes = new Set<string>()
+  for (const prefix of raw.split(',').map(text => text.trim())) {
+    if (prefix.startsWith('/')) prefixes.add(prefix)
+    else if (prefix !== '') complain(`${quote(prefix)} does not begin with a slash; it is left out`)
+  }
+  if (prefixes.size === 0) return { locations: null, problems }
+  if (proxyDomain === null) complain('without router.deis.io/proxyDomain it says nothing')
+  else if (domains.length === 0) complain('the Service has no domains of its own, and so is not served')
+  else return { locations: { domain: proxyDomain, prefixes: [...prefixes] }, problems }
+  return { locations: null, problems }
+}
+
+/**
+ * The drafts of a host app together with those of its locations on each of its hosts. Of two `handlers` with the same
+ * prefix the first has it, and the other one a Problem.
+ */
+export function addLocations(
+  host: ServiceTranslation,
+  handlers: readonly Handler[],
+  settings: RouterSettings,
+): { readonly drafts: readonly RouteDraft[]; readonly problems: readonly Problem[] } {
+  if (handlers.length === 0) return { drafts: host.drafts, problems: [] }
+  const problems: Problem[] = []
+  const owners = new Map<string, Handler>()
+  for (const handler of handlers) {
+    for (const prefix of handler.translation.locations?.prefixes ?? []) {
+      const owner = owners.get(prefix)
+      if (owner === undefined) owners.set(prefix, handler)
+      else problems.push(pathConflict(handler.ref, prefix, owner.ref))
+    }
+  }
+  // Policies depend on the two apps alone, not on the prefix.
+  const policies = new Map<Handler, readonly Policy[]>()
+  for (const handler of owners.values()) {
+    const { whitelist } = host.app
+    policies.set(handler, policiesOf({ ...handler.translation.app, whitelist }, settings, false))
+  }
+  const drafts: RouteDraft[] = []
+  for (const draft of host.drafts) {
+    // All of the host's paths are the handler's then; among equal paths a `prefix` would go first.
+    if (!owners.has('/')) drafts.push(draft)
+    for (const [prefix, handler] of owners) {
+      const [own] = handler.translation.drafts
+      if (own === undefined) continue
+      drafts.push({
+        ...draft,
+        target: own.target,
+        route: {
+          ...draft.route,
+          id: `${draft.route.id}${prefix}` as RouteId,
+          path: { kind: 'text-prefix', path: prefix },
+          policies: policies.get(handler)!,
+          backend: own.route.backend,
+        },
+      })
+    }
+  }
+  return { drafts, problems }
+}
+
+function pathConflict(object: ObjectRef, prefix: string, { namespace, name }: ObjectRef): Problem {
+  const message = `${locationsKey}: ${quote(prefix)} belongs to Service ${namespace}/${name}, which comes first by namespace and name`
+  return { code: 'path-conflict', severity: 'warning', object, message }
+}

@@ -1,0 +1,175 @@
+// The upstreams that routes lead to, shared by all that lead to the same port of the same Service, and their endpoints:
+// from the EndpointSlices of the Service, from the addresses of an external name, or fixed ones.
+
+import { isIP } from 'node:net'
+import type { EndpointSlice, Service } from '#kube/types.ts'
+import type { Delta } from '../model/patch.ts'
+import type { Endpoint, Upstream, UpstreamId } from '../model/upstream.ts'
+import { endpointsOf } from './endpoints.ts'
+import { Interests } from './interests.ts'
+import { Ledger } from './ledger.ts'
+import { isReachable } from './reachable-address.ts'
+import { resolvePort } from './service-port.ts'
+
+/** What an upstream stands for. */
+export type UpstreamTarget =
+  /** `service` is the key of the Service, `port` the number or name of its port. */
+  | { readonly kind: 'service'; readonly service: string; readonly port: number | string }
+  | { readonly kind: 'fixed'; readonly endpoints: readonly Endpoint[] }
+
+/** For what is to answer 503. */
+export const nowhere: { readonly id: UpstreamId; readonly target: UpstreamTarget } = {
+  id: 'nowhere:0' as UpstreamId,
+  target: { kind: 'fixed', endpoints: [] },
+}
+
+export interface UpstreamBookOptions {
+  /** The Service of this key, checked; null: there is none. */
+  readonly service: (key: string) => Service | null
+  readonly externalNames: boolean
+}
+
+interface Shared {
+  target: UpstreamTarget
+  users: number
+}
+
+export class UpstreamBook {
+  readonly #service: (key: string) => Service | null
+  readonly #externalNames: boolean
+  readonly #shared = new Map<UpstreamId, Shared>()
+  readonly #touched = new Set<UpstreamId>()
+  readonly #ledger = new Ledger<UpstreamId, Upstream>()
+  /** By the key of the Service, then of the slice. */
+  readonly #slices = new Map<string, Map<string, EndpointSlice>>()
+  readonly #serviceOfSlice = new Map<string, string>()
+  /** Upstreams by what their endpoints depend on: `service KEY`, `name HOST`. */
+  readonly #interests = new Interests()
+  /** External names, each with the upstreams that need its addresses. */
+  readonly #names = new Map<string, Set<UpstreamId>>()
+  readonly #nameOf = new Map<UpstreamId, string>()
+  readonly #addresses = new Map<string, readonly string[]>()
+  #wanted: ReadonlySet<string> = new Set()
+
+  constructor({ service, externalNames }: UpstreamBookOptions) {
+    this.#service = service
+    this.#externalNames = externalNames
+  }
+
+  /** One more route leads there; what it says of the target holds for all. */
+  acquire(id: UpstreamId, target: UpstreamTarget): void {
+    const shared = this.#shared.get(id)
+    if (shared !== undefined) {
+      shared.users++
+      if (target.kind === 'fixed' && shared.target !== target) this.#touched.add(id)
+      shared.target = target
+      return
+    }
+    this.#shared.set(id, { target, users: 1 })
+    if (target.kind === 'service') this.#interests.replace(id, new Set([target.service]))
+    this.#touched.add(id)
+  }
+
+  /** Takes back one `acquire`; the last one ends the upstream. */
+  release(id: UpstreamId): void {
+    const shared = this.#shared.get(id)
+    if (shared === undefined || --shared.users > 0) return
+    this.#shared.delete(id)
+    this.#interests.replace(id, new Set())
+    this.#touched.add(id)
+  }
+
+  /** The Service of this key came, changed or went. */
+  touch(service: string): void {
+    for (const id of this.#interests.in(service)) this.#touched.add(id as UpstreamId)
+  }
+
+  /** The slice of key `key` is `slice` now, of the Service of key `service`; null: there is none, or it is of no Service. */
+  putSlice(key: string, slice: { readonly service: string; readonly object: EndpointSlice } | null): void {
+    const before = this.#serviceOfSlice.get(key)
+    if (before !== undefined) {
+      const slices = this.#slices.get(before)
+      slices?.delete(key)
+      if (slices?.size === 0) this.#slices.delete(before)
+      this.#serviceOfSlice.delete(key)
+      this.touch(before)
+    }
+    if (slice === null) return
+    const { service, object } = slice
+    const slices = this.#slices.get(service) ?? new Map<string, EndpointSlice>()
+    this.#slices.set(service, slices.set(key, object))
+    this.#serviceOfSlice.set(key, service)
+    this.touch(service)
+  }
+
+  /** The external names whose addresses routes in force need, lower case. The same Set as before when nothing changed. */
+  wantedNames(): ReadonlySet<string> {
+    return this.#wanted
+  }
+
+  /** The addresses of one of `wantedNames`; null: it has none, and nothing answers for it. */
+  externalName(host: string, addresses: readonly string[] | null): void {
+    if (!this.#names.has(host)) return
+    if (addresses === null) this.#addresses.delete(host)
+    else this.#addresses.set(host, addresses.map(address => address.toLowerCase()).filter(isReachable))
+    for (const id of this.#names.get(host)!) this.#touched.add(id)
+  }
+
+  /** Finds the endpoints of all upstreams that something happened to. */
+  settle(): void {
+    for (const id of this.#touched) {
+      const shared = this.#shared.get(id)
+      if (shared === undefined) {
+        this.#follow(id, null)
+        this.#ledger.drop(id)
+      } else this.#ledger.put({ id, endpoints: this.#endpoints(id, shared.target) })
+    }
+    this.#touched.clear()
+    const isSame = this.#wanted.size === this.#names.size && this.#names.keys().every(host => this.#wanted.has(host))
+    if (!isSame) this.#wanted = new Set(this.#names.keys())
+  }
+
+  flush(): Delta<Upstream, UpstreamId> {
+    return this.#ledger.flush()
+  }
+
+  whole(): Delta<Upstream, UpstreamId> {
+    return this.#ledger.whole()
+  }
+
+  #endpoints(id: UpstreamId, target: UpstreamTarget): readonly Endpoint[] {
+    if (target.kind === 'fixed') return target.endpoints
+    const found = resolvePort(this.#service(target.service), target.port, this.#externalNames)
+    this.#follow(id, found.kind === 'external' ? found.host : null)
+    switch (found.kind) {
+      case 'slices':
+        return endpointsOf(this.#slices.get(target.service)?.values() ?? [], found.portName)
+      case 'external':
+        return [...new Set(this.#addresses.get(found.host) ?? [])]
+          .filter(address => isIP(address) !== 0)
+          .sort()
+          .map(address => ({ address, port: found.port }))
+      case 'none':
+        return []
+    }
+  }
+
+  /** Notes which external name an upstream depends on; null: none. */
+  #follow(id: UpstreamId, host: string | null): void {
+    const before = this.#nameOf.get(id) ?? null
+    if (before === host) return
+    if (before !== null) {
+      const ids = this.#names.get(before)
+      ids?.delete(id)
+      if (ids?.size === 0) {
+        this.#names.delete(before)
+        this.#addresses.delete(before)
+      }
+      this.#nameOf.delete(id)
+    }
+    if (host === null) return
+    const ids = this.#names.get(host) ?? new Set<UpstreamId>()
+    this.#names.set(host, ids.add(id))
+    this.#nameOf.set(id, host)
+  }
+}

@@ -1,0 +1,206 @@
+// The builder's port (contract section 5): raw TCP to one of the builder's endpoints. SSH, whose pushes may be silent for
+// minutes, so there is no limit but the idle timeout; allow lists do not count here.
+
+import type { Socket } from 'node:net'
+import { counter } from '../model/counters.ts'
+import type { Builder as BuilderData } from '../model/patch.ts'
+import type { UpstreamId } from '../model/upstream.ts'
+import type { ThreadContext } from './context.ts'
+import { readInto } from './http/adopt.ts'
+import { Tunnel, type TunnelClient } from './http/upgrade.ts'
+import { Timed } from './timers.ts'
+import { UpstreamConnection, type UpstreamListener } from './upstream/connection.ts'
+import type { EndpointPool } from './upstream/endpoint-pool.ts'
+import type { UpstreamRegistry } from './upstream/registry.ts'
+import type { Upstream } from './upstream/upstream.ts'
+
+/** Endpoints tried for one connection. */
+const maxAttempts = 3
+
+/** Why we could not connect that is no fault of the endpoint. */
+const ourOwnShortage = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL'])
+
+interface Target {
+  readonly upstream: Upstream
+  readonly connectTimeout: number
+  readonly idleTimeout: number
+}
+
+/** Connections to the builder, those that are open and those to come. */
+export class Builder {
+  readonly #context: ThreadContext
+  readonly #onClosed: () => void
+  readonly #connections = new Set<BuilderConnection>()
+  #id: UpstreamId | null = null
+  #target: Target | null = null
+
+  /** `onClosed` is called after each connection's end. */
+  constructor(context: ThreadContext, onClosed: () => void) {
+    this.#context = context
+    this.#onClosed = onClosed
+  }
+
+  /** Connections that are open. */
+  get size(): number {
+    return this.#connections.size
+  }
+
+  /** Where connections go from now on; those that are open stay where they are. */
+  configure(builder: BuilderData | null, upstreams: UpstreamRegistry): void {
+    this.#id = builder?.upstream ?? null
+    this.#target = builder === null ? null : { ...builder, upstream: upstreams.get(builder.upstream) }
+  }
+
+  refersTo(id: UpstreamId): boolean {
+    return id === this.#id
+  }
+
+  /** Takes over a paused connection; `early`: what it has sent already. Closes it at once when no endpoint is there. */
+  take(socket: Socket, early: Buffer): void {
+    this.#context.counters[counter.builderAccepted]!++
+    if (this.#target === null || !this.#target.upstream.available) {
+      socket.destroy()
+      return
+    }
+    const connection = new BuilderConnection(this.#context, socket, this.#target, early, () => {
+      this.#connections.delete(connection)
+      this.#onClosed()
+    })
+    this.#connections.add(connection)
+    connection.dial()
+  }
+
+  /** Cuts all that are open. */
+  cut(): void {
+    for (const connection of this.#connections) connection.destroy()
+  }
+}
+
+class BuilderConnection extends Timed implements UpstreamListener, TunnelClient {
+  readonly socket: Socket
+  readonly #context: ThreadContext
+  readonly #target: Target
+  readonly #onClosed: () => void
+  #early: Buffer
+  #pool: EndpointPool | null = null
+  #dialing: UpstreamConnection | null = null
+  #tunnel: Tunnel | null = null
+  #attempts = 0
+  #ended = false
+  #gone = false
+
+  constructor(context: ThreadContext, socket: Socket, target: Target, early: Buffer, onClosed: () => void) {
+    super()
+    this.#context = context
+    this.socket = socket
+    this.#target = target
+    this.#early = early
+    this.#onClosed = onClosed
+    context.counters[counter.builderOpen]!++
+    socket.on('drain', () => this.#tunnel?.onClientDrain())
+    socket.on('end', () => this.#onEnd())
+    socket.on('error', () => this.#onGone(true))
+    socket.on('close', () => this.#onGone(false))
+  }
+
+  /** Connects to the next endpoint. The client is not read before that. */
+  dial(): void {
+    const { upstream, connectTimeout } = this.#target
+    const pool = upstream.claim(this.#context.timers.now, Math.random)
+    if (pool === null) {
+      this.destroy()
+      return
+    }
+    this.#attempts++
+    pool.inFlight++
+    this.#pool = pool
+    this.#dialing = new UpstreamConnection(this.#context, pool, this, connectTimeout)
+  }
+
+  onUpstreamConnect(): void {
+    const upstream = this.#dialing!
+    const { counters, readBuffer } = this.#context
+    counters[counter.upstreamConnects]!++
+    this.#pool!.failedAt = 0
+    this.#dialing = null
+    // From here on the tunnel counts.
+    counters[counter.builderOpen]!--
+    const { idleTimeout } = this.#target
+    const tunnel = new Tunnel(this.#context, this, upstream, idleTimeout, () => {}, counter.builderOpen)
+    this.#tunnel = tunnel
+    const early = this.#early
+    this.#early = Buffer.alloc(0)
+    const reading = tunnel.onClientData(early, 0, early.length)
+    if (this.#ended) tunnel.onClientEnd()
+    readInto(this.socket, readBuffer, (octets, buffer) => tunnel.onClientData(buffer, 0, octets))
+    if (reading) this.socket.resume()
+  }
+
+  onUpstreamGone(code: string): void {
+    const { counters, timers } = this.#context
+    const pool = this.#pool!
+    this.#release()
+    this.#dialing = null
+    if (!ourOwnShortage.has(code)) pool.failedAt = timers.now
+    if (code === 'CONNECT_TIMEOUT') counters[counter.upstreamConnectTimeouts]!++
+    else if (code === 'ECONNREFUSED') counters[counter.upstreamConnectRefused]!++
+    else counters[counter.upstreamConnectErrors]!++
+    if (this.#attempts < Math.min(this.#target.upstream.size, maxAttempts)) this.dial()
+    else this.destroy()
+  }
+
+  // The tunnel takes the upstream connection over before any of these can come.
+  onUpstreamData(): boolean {
+    return true
+  }
+  onUpstreamDrain(): void {}
+  onUpstreamEnd(): void {}
+
+  setDeadline(delay: number): void {
+    this.#context.timers.set(this, delay)
+  }
+
+  send(from: number): void {
+    const { slab } = this.#context
+    this.socket.write(slab.buffer.subarray(from, slab.at))
+    if (this.socket.writableLength === 0) slab.at = from
+  }
+
+  resume(): void {
+    this.socket.resume()
+  }
+
+  destroy(): void {
+    this.socket.destroy()
+    this.#onGone(false)
+  }
+
+  override onDeadline(): void {
+    this.#tunnel?.close()
+  }
+
+  #onEnd(): void {
+    this.#ended = true
+    this.#tunnel?.onClientEnd()
+  }
+
+  #onGone(failed: boolean): void {
+    if (this.#gone) return
+    this.#gone = true
+    this.#context.timers.remove(this)
+    if (this.#tunnel !== null) this.#tunnel.onClientGone(failed)
+    else {
+      this.#context.counters[counter.builderOpen]!--
+      this.#dialing?.destroy()
+      this.#dialing = null
+    }
+    this.#release()
+    this.#onClosed()
+  }
+
+  #release(): void {
+    if (this.#pool === null) return
+    this.#pool.inFlight--
+    this.#pool = null
+  }
+}

@@ -1,0 +1,27 @@
+// Expressions of `regexDomain` (contract section 7). A tenant writes them and every request for an unknown host is held
+// against them, so the engine takes linear time and the expression is bounded.
+
+import { RE2JS } from 're2js'
+
+const maxLength = 256
+/** Instructions of the compiled program: the time for one host is at most this times its length. */
+const maxProgram = 200
+
+/** The expression, to be matched with `matches` against a whole host name; or why it cannot be used. */
+export type HostExpression =
+  | { readonly kind: 'expression'; readonly pattern: RE2JS }
+  | { readonly kind: 'bad'; readonly reason: string }
+
+/** RE2 syntax. It has to match all that precedes a dot and a parent domain which is not empty. */
+export function compileHostExpression(text: string): HostExpression {
+  if (text.length > maxLength) return { kind: 'bad', reason: `is longer than ${maxLength} characters` }
+  try {
+    // Compiled by itself first: an unbalanced parenthesis could close ours.
+    RE2JS.compile(text)
+    const pattern = RE2JS.compile(`(?:${text})\\..+`, RE2JS.CASE_INSENSITIVE)
+    if (pattern.programSize() <= maxProgram) return { kind: 'expression', pattern }
+    return { kind: 'bad', reason: 'is too complex' }
+  } catch (error) {
+    return { kind: 'bad', reason: `does not compile: ${(error as Error).message.slice(0, 120)}` }
+  }
+}
