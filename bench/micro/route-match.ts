@@ -18,9 +18,12 @@ function route(host: HostMatch, name: string, path: string): Route {
     serverName: name,
     host,
     path: { kind: 'prefix', path },
+    https: false,
     certificate: null,
     policies: [],
-    backend: { upstream: upstream.id, connectTimeout: 30_000, idleTimeout: 60_000 },
+    requestStart: false,
+    referrerPolicy: null,
+    backend: { upstream: upstream.id, connectTimeout: 30_000, idleTimeout: 60_000, readAhead: 0, headLimit: 65_536 },
   }
 }
 

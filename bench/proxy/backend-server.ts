@@ -1,11 +1,13 @@
 // The backend for machines without nginx: `node backend-server.ts PORT STATUS_PORT`. Paths as in `backend.ts`.
 
 import { createServer, type RequestListener } from 'node:http'
+import { jsonBody } from './json-body.ts'
 
 const [port, statusPort] = process.argv.slice(2).map(Number) as [number, number]
 const bodies = new Map([
   ['/1k', Buffer.alloc(1_024, 'x')],
   ['/1m', Buffer.alloc(1_000_000, 'x')],
+  ['/json', Buffer.from(jsonBody)],
 ])
 let requests = 0
 let connections = 0
@@ -20,6 +22,7 @@ const serve: RequestListener = (request, response) => {
     return
   }
   const body = bodies.get(url)
+  if (url === '/json') response.setHeader('Content-Type', 'application/json')
   if (body !== undefined) response.setHeader('Content-Length', body.length).end(body)
   else if (url === '/upload') request.on('end', () => response.setHeader('Content-Length', 2).end('ok'))
   else response.writeHead(404).end()

@@ -1,5 +1,6 @@
 // The server behind every proxy: nginx when the machine has it, else a small Node server. It serves
 //   GET  /1k         1,024 bytes          GET  /1m         1,000,000 bytes
+//   GET  /json       16,384 bytes of JSON
 //   POST /upload     `ok`, after the whole body was read
 //   GET  /forwarded  what it was told: `X-Forwarded-For X-Forwarded-Proto X-Forwarded-Port`
 // and counts, so that the requests of a measured interval are known exactly.
@@ -10,6 +11,7 @@ import { findProgram, programVersion } from '../support/machine.ts'
 import { freePorts } from '../support/ports.ts'
 import { pinnedNode } from '../support/router-process.ts'
 import type { Running, Workbench } from '../support/workbench.ts'
+import { jsonBody } from './json-body.ts'
 import { accepts, ask } from './probe.ts'
 import { nginxProcess, nginxTempPaths } from './subject/nginx.ts'
 
@@ -63,6 +65,7 @@ function nodeServer(): string {
 
 function writeFiles(stem: string, port: number, statusPort: number): void {
   writeFileSync(`${stem}.1m`, Buffer.alloc(1_000_000, 'x'))
+  writeFileSync(`${stem}.json`, jsonBody)
   writeFileSync(`${stem}.conf`, configuration(stem, port, statusPort))
 }
 
@@ -86,6 +89,7 @@ http {
     listen 127.0.0.1:${port};
     location = /1k { return 200 "${'x'.repeat(1_024)}"; }
     location = /1m { alias ${stem}.1m; }
+    location = /json { default_type application/json; alias ${stem}.json; }
     location = /forwarded { return 200 "$http_x_forwarded_for $http_x_forwarded_proto $http_x_forwarded_port"; }
     location = /upload { mirror /read; error_page 405 =200 @ok; alias ${stem}.1m; }
     location = /read { internal; return 204; }

@@ -10,9 +10,15 @@ export interface Case {
   readonly routes: number
   readonly method: 'GET' | 'POST'
   /** A path of the backend (`backend.ts`). */
-  readonly path: '/1k' | '/1m' | '/upload'
+  readonly path: '/1k' | '/1m' | '/upload' | '/json'
   readonly requestBytes: number
+  /** Before any compression. */
   readonly answerBytes: number
+  /**
+   * `on`: the proxy compresses (gzip level 5 and its other defaults) for who wants it, and nobody does; `asked`: every
+   * request wants gzip.
+   */
+  readonly compression: 'off' | 'on' | 'asked'
   /** What CPU time is divided by; `MB` is 1,000,000 bytes of answer bodies. */
   readonly unit: 'request' | 'MB'
 }
@@ -24,8 +30,12 @@ const small = {
   path: '/1k',
   requestBytes: 0,
   answerBytes: 1_024,
+  compression: 'off',
   unit: 'request',
 } as const
+
+/** What an API sends: records that resemble each other. */
+const json = { ...small, path: '/json', answerBytes: 16_384 } as const
 
 export const cases: readonly Case[] = [
   { ...small, name: 'keepalive-1k', title: 'HTTP/1.1 keep-alive, answers of 1 kB' },
@@ -47,5 +57,13 @@ export const cases: readonly Case[] = [
     path: '/1m',
     answerBytes: 1_000_000,
     unit: 'MB',
+  },
+  { ...json, name: 'json-16k', title: 'answers of 16 kB of JSON, compression off' },
+  { ...json, name: 'json-16k-on', title: 'the same, compression on and not asked for', compression: 'on' },
+  {
+    ...json,
+    name: 'json-16k-gzip',
+    title: 'the same, every answer compressed with gzip, level 5',
+    compression: 'asked',
   },
 ]

@@ -9,6 +9,8 @@ export interface LoadPlan {
   readonly method: 'GET' | 'POST'
   readonly path: string
   readonly requestBytes: number
+  /** Whether requests ask for gzip. */
+  readonly asksForGzip: boolean
   /** Each request draws one of these. */
   readonly hosts: readonly string[]
   readonly connections: number

@@ -121,8 +121,10 @@ function share(used: number | null, elapsed: number): number | null {
 
 function startLoad(setting: Setting, serving: Serving, seconds: number): Promise<Running> {
   const { bench, work, load, hosts, connections } = setting
-  const { scheme, method, path, requestBytes } = work
-  const plan: LoadPlan = { scheme, port: serving.port, method, path, requestBytes, hosts, connections, seconds }
+  const { scheme, method, path, requestBytes, compression } = work
+  const asksForGzip = compression === 'asked'
+  const ask = { scheme, port: serving.port, method, path, requestBytes, asksForGzip }
+  const plan: LoadPlan = { ...ask, hosts, connections, seconds }
   const { program, args } = load.prepare(plan, bench.path(`load-${work.name}`))
   return bench.start({ name: load.name, program, args, cpu: setting.loadCpu })
 }

@@ -24,8 +24,13 @@ async function startNodeBackend(bench: Workbench): Promise<number> {
 
 // What is absent on a machine is absent from its benches too.
 for (const subject of subjects.filter(subject => subject.absence() === null))
-  for (const scheme of ['http', 'https'] as const)
-    test(`${subject.name} does the work of every case over ${scheme}`, async () => {
+  for (const [scheme, compresses] of [
+    ['http', false],
+    ['http', true],
+    ['https', false],
+  ] as const) {
+    if (compresses && !subject.canCompress) continue
+    test(`${subject.name} does the work of every case over ${scheme}${compresses ? ' that compresses' : ''}`, async () => {
       await using bench = new Workbench()
       const backendPort = await startNodeBackend(bench)
       const place = {
@@ -34,16 +39,19 @@ for (const subject of subjects.filter(subject => subject.absence() === null))
         pair: selfSign(hosts, 30, Date.now()),
         hosts,
         bulk: true,
+        compresses,
         backendPort,
         cpu: null,
       }
       const serving = await subject.start(bench, place)
-      for (const work of cases.filter(work => work.scheme === scheme)) {
+      const ours = cases.filter(work => work.scheme === scheme && (work.compression !== 'off') === compresses)
+      for (const work of ours) {
         const tls = await checkWork(work, serving, hosts)
         if (scheme === 'https') expect(tls).toMatch(/^TLSv1.3 /)
         else expect(tls).toBeNull()
       }
     }, 30_000)
+  }
 
 test('a proxy that does other work is found out', async () => {
   await using bench = new Workbench()
@@ -59,6 +67,7 @@ test('a proxy that does other work is found out', async () => {
     pair: selfSign(hosts, 30, Date.now()),
     hosts,
     bulk: false,
+    compresses: false,
     backendPort,
     cpu: null,
   } as const

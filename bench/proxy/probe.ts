@@ -4,6 +4,7 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { connect } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { gunzipSync } from 'node:zlib'
 import type { Case } from './cases.ts'
 import type { Serving } from './subject.ts'
 
@@ -22,6 +23,7 @@ interface Question {
   readonly path: string
   readonly method?: string
   readonly body?: Buffer
+  readonly asksForGzip?: boolean
 }
 
 /** Whether somebody accepts connections on this port of 127.0.0.1. */
@@ -35,9 +37,10 @@ export function accepts(port: number): Promise<boolean> {
 
 /** One request on a connection of its own. */
 export function ask(question: Question): Promise<Answer> {
-  const { scheme, port, host, path, method = 'GET', body } = question
+  const { scheme, port, host, path, method = 'GET', body, asksForGzip = false } = question
   return new Promise((resolve, reject) => {
-    const options = { host: '127.0.0.1', port, path, method, headers: { Host: host }, agent: false, timeout: 10_000 }
+    const headers = { Host: host, ...(asksForGzip && { 'Accept-Encoding': 'gzip' }) }
+    const options = { host: '127.0.0.1', port, path, method, headers, agent: false, timeout: 10_000 }
     const request =
       scheme === 'https'
         ? // The certificate was made for this run and is signed by nobody.
@@ -64,15 +67,19 @@ export function ask(question: Question): Promise<Answer> {
  * refuse an unknown host, and tell the backend who asked and how. Returns what TLS was agreed on.
  */
 export async function checkWork(work: Case, serving: Serving, hosts: readonly string[]): Promise<string | null> {
-  const { scheme, path, method, requestBytes, answerBytes } = work
+  const { scheme, path, method, requestBytes, answerBytes, compression } = work
+  const asksForGzip = compression === 'asked'
   const { port } = serving
   const some = new Set([hosts[0]!, hosts[hosts.length >> 1]!, hosts.at(-1)!])
   let tls: string | null = null
   for (const host of some) {
-    const answer = await ask({ scheme, port, host, path, method, body: Buffer.alloc(requestBytes, 'x') })
+    const body = Buffer.alloc(requestBytes, 'x')
+    const answer = await ask({ scheme, port, host, path, method, body, asksForGzip })
     if (answer.status !== 200) throw new Error(`${method} ${path} of ${host} was answered ${answer.status}, not 200`)
-    if (answer.body.length !== answerBytes)
-      throw new Error(`${method} ${path} of ${host} gave ${answer.body.length} bytes, not ${answerBytes}`)
+    if ((answer.headers['content-encoding'] === 'gzip') !== asksForGzip)
+      throw new Error(`${method} ${path} of ${host} came ${asksForGzip ? 'un' : ''}compressed`)
+    const { length } = asksForGzip ? gunzipSync(answer.body) : answer.body
+    if (length !== answerBytes) throw new Error(`${method} ${path} of ${host} gave ${length} bytes, not ${answerBytes}`)
     tls = answer.tls
   }
   const unknown = await ask({ scheme, port, host: 'unknown.bench.example', path: '/1k' })

@@ -47,6 +47,7 @@ export async function runCase(run: Run, work: Case, chosen: readonly Subject[]):
     scheme: work.scheme,
     pair: selfSign(hosts.slice(0, 1), 30, Date.now()),
     hosts,
+    compresses: work.compression !== 'off',
     bulk: work.requestBytes + work.answerBytes >= 16_384,
     backendPort: backend.port,
     cpu: proxyCpu,
@@ -57,6 +58,8 @@ export async function runCase(run: Run, work: Case, chosen: readonly Subject[]):
   for (const contender of contenders) {
     const absence = contender.subject.absence()
     if (absence !== null) contender.trouble = `absent: ${absence}`
+    else if (place.compresses && !contender.subject.canCompress)
+      contender.trouble = 'absent: it does not compress with gzip at a given level'
     else await attempt(contender, () => prepare(contender, setting, place, options.warmup))
   }
   for (let round = 0; round < options.repeats; round++) {

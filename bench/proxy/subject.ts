@@ -11,6 +11,8 @@ export interface Work {
   readonly pair: SelfSigned
   /** Every host goes to the backend; any other must not. */
   readonly hosts: readonly string[]
+  /** Whether it compresses: gzip, level 5, JSON among the types, to whoever asks. */
+  readonly compresses: boolean
   /** Bodies are large: proxies with a choice of buffers take large ones. */
   readonly bulk: boolean
   readonly backendPort: number
@@ -33,6 +35,8 @@ export interface Subject {
   version(): string
   /** Why this machine has none of it; null when it has. */
   absence(): string | null
+  /** Whether it can be set up to compress as others do. */
+  readonly canCompress: boolean
   /** Resolves when it serves. */
   start(bench: Workbench, work: Work): Promise<Serving>
 }

@@ -24,7 +24,10 @@ type Autocannon = (options: {
 
 const run = createRequire(import.meta.url)('autocannon') as Autocannon
 const plan = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as LoadPlan
-const draw = () => ({ Host: plan.hosts[Math.floor(Math.random() * plan.hosts.length)]! })
+const draw = () => ({
+  Host: plan.hosts[Math.floor(Math.random() * plan.hosts.length)]!,
+  ...(plan.asksForGzip ? { 'Accept-Encoding': 'gzip' } : {}),
+})
 
 const result = await run({
   url: `${plan.scheme}://127.0.0.1:${plan.port}${plan.path}`,

@@ -34,6 +34,7 @@ const plan: LoadPlan = {
   method: 'GET',
   path: '/1k',
   requestBytes: 0,
+  asksForGzip: false,
   hosts: ['a.example'],
   connections: 1,
   seconds: 1,

@@ -26,6 +26,7 @@ export function script(plan: LoadPlan): string {
   const head = `
 wrk.method = "${plan.method}"
 wrk.headers["Host"] = "${plan.hosts[0]}"
+${plan.asksForGzip ? 'wrk.headers["Accept-Encoding"] = "gzip"' : ''}
 ${plan.requestBytes === 0 ? '' : `wrk.body = string.rep("x", ${plan.requestBytes})`}
 `
   const random = `

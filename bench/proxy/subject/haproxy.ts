@@ -12,6 +12,7 @@ export const haproxy: Subject = {
   version: () => programVersion('haproxy', ['-v'], /version (\S+)/) ?? 'unknown',
   absence: () =>
     findProgram('haproxy') === null ? 'no haproxy on this machine (Debian: apt-get install haproxy)' : null,
+  canCompress: false,
   start,
 }
 

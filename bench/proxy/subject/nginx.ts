@@ -12,6 +12,7 @@ export const nginx: Subject = {
   version: () => programVersion('nginx', ['-v'], /nginx\/(\S+)/) ?? 'unknown',
   absence: () =>
     findProgram('nginx') === null ? 'no nginx on this machine (Debian: apt-get install nginx-light)' : null,
+  canCompress: true,
   start,
 }
 
@@ -48,6 +49,7 @@ http {
   keepalive_timeout 3600s;
   server_names_hash_max_size 32768;
   server_names_hash_bucket_size 128;
+  ${work.compresses ? compression : 'gzip off;'}
   client_max_body_size 0;
   client_body_buffer_size 64k;
   ssl_certificate ${stem}.crt;
@@ -74,6 +76,11 @@ http {
 }
 `
 }
+
+/** As the original Deis router set it. */
+const compression =
+  'gzip on; gzip_comp_level 5; gzip_http_version 1.1; gzip_min_length 256; gzip_proxied any; gzip_vary on; ' +
+  'gzip_disable msie6; gzip_types application/json text/css text/plain application/javascript application/xml;'
 
 /** One worker in the foreground. As root, workers stay root: they must read the run's private directory. */
 export function nginxProcess(stem: string): string {

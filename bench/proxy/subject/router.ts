@@ -17,6 +17,7 @@ export const router: Subject = {
   name: 'router',
   version: () => 'this tree',
   absence: routerAbsence,
+  canCompress: true,
   start,
 }
 
@@ -30,7 +31,11 @@ async function start(bench: Workbench, work: Work): Promise<Serving> {
     certificate: 'bench',
   }))
   writeManifests(directory, [
-    [routerDeployment(), platformSecret(work.pair), certificateSecret(appNamespace, 'bench', work.pair)],
+    [
+      routerDeployment({ 'gzip.enabled': String(work.compresses) }),
+      platformSecret(work.pair),
+      certificateSecret(appNamespace, 'bench', work.pair),
+    ],
     ...apps.map(app => [serviceOf(app), endpointSliceOf(app)]),
   ])
   const { running, httpPort, httpsPort } = await startRouter(bench, {
