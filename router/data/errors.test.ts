@@ -61,14 +61,34 @@ for (const body of ['', 'hello']) {
   })
 }
 
-test('three endpoints are tried, not more', async () => {
+test('pods that go all at once: one that stays is found behind any number of them, up to nine', async () => {
+  for (const [count, status, refused] of [
+    [9, 200, null],
+    [12, 502, 10],
+  ] as const) {
+    await using dead = await RefusingPorts.reserve(count)
+    await using stage = await setStage()
+    const ports = refused === null ? [...dead.all, stage.app.port] : dead.all
+    stage.thread.apply({ upstreams: { upserts: [upstreamAt('a', ...ports)], deletes: [] } })
+    stage.app.serve(() => ok('here'))
+    const client = await stage.connect()
+    client.send(get('a.example'))
+    expect((await client.response()).status).toBe(status)
+    if (refused !== null) expect(stage.thread.count('upstreamConnectRefused')).toBe(refused)
+  }
+})
+
+test('when all endpoints have refused lately, three of them are tried again, not more', async () => {
   await using dead = await RefusingPorts.reserve(5)
   await using stage = await setStage({ routes: [routeTo('b.example', 'b')], upstreams: [upstreamAt('b', ...dead.all)] })
   const client = await stage.connect()
   client.send(get('b.example'))
   expect((await client.response()).status).toBe(502)
-  expect(stage.thread.count('upstreamConnectRefused')).toBe(3)
-  expect(stage.thread.count('upstreamRetries')).toBe(2)
+  expect(stage.thread.count('upstreamConnectRefused')).toBe(5)
+  client.send(get('b.example'))
+  expect((await client.response()).status).toBe(502)
+  expect(stage.thread.count('upstreamConnectRefused')).toBe(8)
+  expect(stage.thread.count('upstreamRetries')).toBe(6)
 })
 
 test('no TCP connection within connectTimeout: 504, after another endpoint was tried', async () => {

@@ -40,8 +40,10 @@ import type { CompiledRoute } from './table/route-table.ts'
 import { UpstreamConnection, type UpstreamListener } from './upstream/connection.ts'
 import type { EndpointPool } from './upstream/endpoint-pool.ts'
 
-/** Endpoints tried for one request, and further tries after a connection that had been kept turned out closed. */
+/** Endpoints tried for one request when all failed lately, and tries after kept connections that turned out closed. */
 const maxAttempts = 3
+/** Endpoints that may refuse one request, while others have not. */
+const maxRefusals = 10
 const maxPooled = 4096
 
 /** Why we could not connect that is no fault of the endpoint. */
@@ -495,7 +497,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
       else if (code === 'ECONNREFUSED') counters[counter.upstreamConnectRefused]!++
       else counters[counter.upstreamConnectErrors]!++
       // Not one octet left this machine: another endpoint may be asked whatever the method is.
-      if (this.#attempts < Math.min(route.upstream.size, maxAttempts)) {
+      if (this.#mayConnectElsewhere(route, code)) {
         counters[counter.upstreamRetries]!++
         this.#connect(route, false)
       } else this.fail(code === 'CONNECT_TIMEOUT' || code === 'ETIMEDOUT' ? 'connect-timeout' : 'connect-failed')
@@ -508,6 +510,16 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
       return
     }
     this.fail('upstream-closed')
+  }
+
+  /**
+   * Pods that go at once refuse until the news of it has come: as long as there is one that has not failed lately, it is
+   * worth a try, and refusals are quick. One that says nothing costs the client its whole connectTimeout.
+   */
+  #mayConnectElsewhere(route: CompiledRoute, code: string): boolean {
+    if (this.#attempts < Math.min(route.upstream.size, maxAttempts)) return true
+    const isQuick = code !== 'CONNECT_TIMEOUT' && code !== 'ETIMEDOUT'
+    return isQuick && this.#attempts < maxRefusals && route.upstream.hasRested(this.#context.timers.now)
   }
 
   // --------------------------------------------------------------------------------------------------- endings

@@ -18,7 +18,7 @@ export type BinaryName = 'kube' | 'dns' | 'pause' | 'echo'
 const cacheDirectory =
   process.env.CLUSTER_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'deis-cluster')
 
-const unusedAfter = 30 * 24 * 3600 * 1000
+const day = 24 * 3600 * 1000
 
 /** Where the sources of a program are. */
 export function sourceDirectory(name: BinaryName): string {
@@ -39,12 +39,14 @@ export async function binary(name: BinaryName): Promise<string> {
 
 /**
  * The directory in the cache for `inputs`, filled by `fill` if it is not there yet. It appears complete or not at all,
- * and two processes never fill the same one at once. Entries of this `name` that nobody used for a month are removed.
+ * and two processes never fill the same one at once. Entries of this `name` that nobody used for `keptDays` are removed
+ * when another is made.
  */
 export async function cached(
   name: string,
   inputs: readonly string[],
   fill: (directory: string) => Promise<void>,
+  keptDays = 30,
 ): Promise<string> {
   const key = createHash('sha256').update(JSON.stringify(inputs)).digest('hex').slice(0, 16)
   const entry = join(cacheDirectory, `${name}-${key}`)
@@ -56,7 +58,7 @@ export async function cached(
       await rm(aside, { recursive: true, force: true })
       await mkdir(aside)
       await fill(aside)
-      await removeUnused(name)
+      await removeUnused(name, keptDays)
       await rename(aside, entry)
     })
   }
@@ -65,11 +67,11 @@ export async function cached(
   return entry
 }
 
-async function removeUnused(name: string): Promise<void> {
+async function removeUnused(name: string, keptDays: number): Promise<void> {
   for (const other of await readdir(cacheDirectory)) {
     if (!/^-[0-9a-f]{16}$/.test(other.slice(name.length)) || !other.startsWith(name)) continue
     const path = join(cacheDirectory, other)
-    if (Date.now() - (await stat(path)).mtimeMs > unusedAfter) await rm(path, { recursive: true, force: true })
+    if (Date.now() - (await stat(path)).mtimeMs > keptDays * day) await rm(path, { recursive: true, force: true })
   }
 }
 

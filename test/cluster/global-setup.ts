@@ -1,15 +1,19 @@
 // Builds and installs what the suites need before the first of them starts, because it may take longer than any test may.
 
 import { binary } from './binaries.ts'
+import { helm } from './helm.ts'
 import { ownImageArchive } from './images.ts'
 import { ensurePackages, isRoot } from './machine.ts'
 import { nodePackages } from './node.ts'
+import { routerImageArchive } from './router-image.ts'
 
 export async function setup(): Promise<void> {
   await ensurePackages(['etcd-server', ...(isRoot ? nodePackages : [])])
   await binary('kube')
+  await helm()
   if (!isRoot) return
   await binary('dns')
   await ownImageArchive('pause')
   await ownImageArchive('echo')
+  await routerImageArchive()
 }

@@ -31,18 +31,30 @@ export async function ownImageArchive(name: keyof typeof ownImages): Promise<str
 
 /**
  * Builds `directory`'s Dockerfile into the OCI archive `archive` under the full name `name`. Images built before with
- * the same `storage` can be named in FROM.
+ * the same `storage` can be named in FROM, and archives anywhere as `oci-archive:FILE`.
  */
-async function buildArchive(storage: string, directory: string, name: string, archive: string): Promise<void> {
+export async function buildArchive(
+  storage: string,
+  directory: string,
+  name: string,
+  archive: string,
+  buildArguments: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const env = { BUILDAH_ISOLATION: 'chroot', STORAGE_DRIVER: 'vfs' }
   const global = ['--root', join(storage, 'root'), '--runroot', join(storage, 'run')]
-  await run('buildah', [...global, 'build', '--quiet', '--tag', name, directory], { env })
+  const given = Object.entries(buildArguments).flatMap(([key, value]) => ['--build-arg', `${key}=${value}`])
+  await run('buildah', [...global, 'build', '--quiet', ...given, '--tag', name, directory], { env })
   await run('buildah', [...global, 'push', '--quiet', name, `oci-archive:${archive}:${name}`], { env })
 }
 
 /** Gives the node the images of an OCI or Docker archive. */
 export async function loadArchive(archive: string): Promise<void> {
   await containerdCommand(['images', 'import', archive])
+}
+
+/** Gives an image that the node has another name too. */
+export async function nameImage(image: string, name: string): Promise<void> {
+  await containerdCommand(['images', 'tag', '--force', image, name])
 }
 
 /** Builds an image as `buildArchive` does and gives it to the node of the cluster in `clusterDirectory`. */

@@ -15,6 +15,7 @@ const packages = {
   conntrack: 'conntrack',
   iproute2: 'ip',
   buildah: 'buildah',
+  debootstrap: 'debootstrap',
 } as const
 
 export type PackageName = keyof typeof packages

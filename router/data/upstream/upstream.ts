@@ -25,6 +25,11 @@ export class Upstream {
     return this.#pools.length
   }
 
+  /** Whether there is an endpoint that has not failed lately. */
+  hasRested(now: number): boolean {
+    return this.#pools.some(pool => rested(pool, now))
+  }
+
   /** Keeps the pools of endpoints that stay; lets go of those that go. */
   update(data: UpstreamData): void {
     const before = this.#pools
