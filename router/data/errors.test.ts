@@ -2,7 +2,7 @@
 // section 9, step 9), and what it never is told twice.
 
 import { execFileSync } from 'node:child_process'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { get, ok } from '#test/support/app.ts'
 import { routeTo, upstreamAt } from '#test/support/data-thread.ts'
 import { FullBacklog } from '#test/support/full-backlog.ts'
@@ -75,6 +75,33 @@ test('pods that go all at once: one that stays is found behind any number of the
     client.send(get('a.example'))
     expect((await client.response()).status).toBe(status)
     if (refused !== null) expect(stage.thread.count('upstreamConnectRefused')).toBe(refused)
+  }
+})
+
+describe('a pod that goes with a request in its queue', () => {
+  const long = `X-Long: ${'x'.repeat(5_000)}`
+  for (const [name, method, fields, apps, status, asked] of [
+    ['another one is asked', 'GET', [], 2, 200, 2],
+    ['another one is asked, also for a long request', 'GET', [long], 2, 200, 2],
+    ['a POST may have been acted on', 'POST', ['Content-Length: 0'], 2, 502, 1],
+    ['there is no other', 'GET', [], 1, 502, 1],
+  ] as const) {
+    test(name, async () => {
+      await using stage = await setStage({ apps })
+      let requests = 0
+      for (const app of stage.apps)
+        app.serve((request, peer) => {
+          requests++
+          if (requests > 1) return ok(`${request.method} ${request.raw.length > 5_000}`)
+          peer.reset()
+          return ''
+        })
+      const client = await stage.connect()
+      client.send(get('a.example', '/', ...fields).replace('GET', method))
+      const response = await client.response()
+      expect([response.status, requests]).toEqual([status, asked])
+      if (status === 200) expect(response.body.toString()).toBe(`GET ${fields.length > 0}`)
+    })
   }
 })
 

@@ -48,7 +48,7 @@ const maxPooled = 4096
 
 /** Why we could not connect that is no fault of the endpoint. */
 const ourOwnShortage = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL'])
-/** A request up to this length is copied for another try; a longer one keeps its slab. */
+/** A request up to this length is copied into memory that the exchange keeps; a longer one gets memory of its own. */
 const keptLength = 2048
 
 /** Statuses that carry Referrer-Policy (contract section 12). */
@@ -62,6 +62,12 @@ const upstreamFaults = new Set<FailureCode>([
   'upstream-invalid',
   'upstream-timeout',
 ])
+
+function copyOf(octets: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(octets.length)
+  octets.copy(copy)
+  return copy
+}
 
 function isHealthPath(path: string): boolean {
   return path === '/healthz' || path === '/healthz/'
@@ -360,11 +366,11 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
     )
   }
 
-  /** Claims an endpoint and sends the request; `fresh`: on a connection of its own. */
-  #connect(route: CompiledRoute, fresh: boolean): void {
+  /** Claims an endpoint, `except` only if there is no other, and sends the request; `fresh`: on a connection of its own. */
+  #connect(route: CompiledRoute, fresh: boolean, except: EndpointPool | null = null): void {
     const context = this.#context
     const { counters } = context
-    const endpoint = route.upstream.claim(context.timers.now, Math.random)
+    const endpoint = route.upstream.claim(context.timers.now, Math.random, except)
     if (endpoint === null) {
       this.fail('no-endpoint')
       return
@@ -395,10 +401,14 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
     this.#touch()
   }
 
-  /** After the octets left only an idempotent request may be sent again. A view would hold its slab for as long as this lasts. */
+  /** After the octets left only an idempotent request may be sent again; it must not hold its slab for as long as that lasts. */
   #keepForRetry(): void {
     const octets = this.#octets
-    if (octets === null || (this.#replayable && octets.length > keptLength)) return
+    if (octets === null) return
+    if (this.#replayable && octets.length > keptLength) {
+      if (octets.buffer.byteLength > octets.length) this.#octets = copyOf(octets)
+      return
+    }
     this.#octets = null
     if (!this.#replayable) return
     this.#kept ??= Buffer.allocUnsafeSlow(keptLength)
@@ -406,8 +416,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
   }
 
   onUpstreamConnect(): void {
-    // A connection of its own is not tried again once it stands.
-    this.#octets = null
+    this.#keepForRetry()
     this.#context.counters[counter.upstreamConnects]!++
     this.upstreamConnectTime = performance.now() - this.#upstreamStartedAt
     this.#pool!.failedAt = 0
@@ -503,11 +512,15 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
       } else this.fail(code === 'CONNECT_TIMEOUT' || code === 'ETIMEDOUT' ? 'connect-timeout' : 'connect-failed')
       return
     }
-    // A connection that had waited may have been closed by the endpoint as we wrote: the request was not looked at.
-    if (!this.#reply.started && connection.uses > 1 && this.#replayable && this.#attempts < maxAttempts) {
-      counters[counter.upstreamRetries]!++
-      this.#connect(route, true)
-      return
+    // A connection that had waited may have been closed by the endpoint as we wrote, and one that a pod had not taken yet
+    // goes with the pod: the request was not looked at, or may be repeated. A pod that fails at it is not asked again.
+    const isStale = connection.uses > 1
+    if (!this.#reply.started && this.#replayable && this.#attempts < maxAttempts) {
+      if (isStale || route.upstream.size > 1) {
+        counters[counter.upstreamRetries]!++
+        this.#connect(route, true, isStale ? null : endpoint)
+        return
+      }
     }
     this.fail('upstream-closed')
   }

@@ -45,9 +45,9 @@ export class Upstream {
   /**
    * The endpoint for one more request: of the next in turn and another one drawn by lot, the one with fewer requests in
    * flight (the power of two choices), passing over those that failed lately unless all did; then the one whose
-   * failure is longest ago. Null: no endpoint. `random` is in [0, 1).
+   * failure is longest ago. Null: no endpoint. `random` is in [0, 1). `except` is chosen only if there is no other.
    */
-  claim(now: number, random: () => number): EndpointPool | null {
+  claim(now: number, random: () => number, except: EndpointPool | null = null): EndpointPool | null {
     const pools = this.#pools
     const count = pools.length
     if (count === 0) return null
@@ -57,10 +57,11 @@ export class Upstream {
     const a = pools[next]!
     const b = pools[other]!
     const best = b.inFlight < a.inFlight ? b : a
-    if (rested(best, now)) return best
-    let oldest = best
+    if (rested(best, now) && best !== except) return best
+    let oldest = best === except ? (best === a ? b : a) : best
     for (let i = 0; i < count; i++) {
       const pool = pools[(next + i) % count]!
+      if (pool === except) continue
       if (rested(pool, now)) return pool
       if (pool.failedAt < oldest.failedAt) oldest = pool
     }
