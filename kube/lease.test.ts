@@ -21,6 +21,8 @@ class Candidate {
   /** Added to what the clocks of its machine say. */
   monotonicOffset = 0
   wallOffset = 0
+  /** What its work fails with. */
+  fault: Error | null = null
   ended: Promise<void> = Promise.resolve()
 
   constructor(client: KubeClient, identity: string) {
@@ -32,6 +34,7 @@ class Candidate {
       identity,
       lead: async term => {
         this.events.push('acquired')
+        if (this.fault !== null) throw this.fault
         const lost = Promise.withResolvers<void>()
         term.addEventListener('abort', () => lost.resolve())
         await lost.promise
@@ -353,4 +356,31 @@ test('who may not read the Lease never leads, says so once, and tries on', async
   api.allow('leases')
   await pass(16 * second, a)
   expect(a.leads).toBe(true)
+})
+
+test('who fails as the leader gives the Lease to another, and tries again later', async () => {
+  const [a, b] = [await candidate('a'), await candidate('b')]
+  a.fault = new Error('its work fails')
+  await a.start()
+  await b.start()
+  expect(a.leads).toBe(false)
+  expect(a.errors).toEqual([a.fault])
+  await pass(6 * second, a, b)
+  expect([a.leads, b.leads]).toEqual([false, true])
+  expect(spec()).toMatchObject({ holderIdentity: 'b' })
+  a.fault = null
+  await pass(20 * second, a, b)
+  await b.end()
+  await pass(20 * second, a)
+  expect([a.leads, a.events]).toEqual([true, ['acquired', 'acquired']])
+})
+
+test('who fails alone does not ask for the Lease again and again', async () => {
+  const a = await candidate('a')
+  a.fault = new Error('its work fails')
+  await a.start()
+  await pass(600 * second, a)
+  expect(a.events.length).toBeGreaterThan(2)
+  expect(a.events.length).toBeLessThan(8)
+  expect(new Set(a.errors)).toEqual(new Set([a.fault]))
 })

@@ -26,7 +26,10 @@ export interface ElectionOptions {
   readonly name: string
   /** Who we are; no two candidates may say the same. */
   readonly identity: string
-  /** What the leader does, until `term` aborts; the Lease is not given back, nor a new term begun, before it ends. */
+  /**
+   * What the leader does, until `term` aborts; the Lease is not given back, nor a new term begun, before it ends. When it
+   * ends by itself or throws, the term is over: another candidate may do better.
+   */
   readonly lead: (term: AbortSignal) => Promise<void>
   /** Called when the API server could not be asked or said no for the first time, and when `lead` threw. */
   readonly onError?: (error: unknown) => void
@@ -46,6 +49,10 @@ const releaseTimeout = 2000
 /** A Lease that says it lasts longer is not believed: nobody who died would ever be followed. */
 const longestDuration = 120_000
 const candidateBackoff = { base: 1000, cap: 15_000 }
+/** After a term that ended by itself. At the beginning longer than others take to see that the Lease is free. */
+const lapseBackoff = { base: 15_000, cap: 300_000 }
+/** A term that lasted so long did not end for the reason of the one before. */
+const longTerm = 600_000
 
 type Outcome =
   | { readonly kind: 'held' }
@@ -56,6 +63,10 @@ type Outcome =
 interface Term {
   readonly controller: AbortController
   readonly ended: Promise<void>
+  readonly begunAt: number
+  /** Whether `lead` has ended before the term, and what resolves then. */
+  hasLapsed: boolean
+  readonly lapsed: Promise<void>
 }
 
 /** One candidate. `run` it once. */
@@ -73,6 +84,8 @@ export class LeaderElection {
   /** Whether the Lease may be in our name. */
   #mayHold = false
   #failures = 0
+  /** Terms in a row that ended by themselves. */
+  #lapses = 0
 
   constructor(options: ElectionOptions) {
     this.#options = options
@@ -86,7 +99,8 @@ export class LeaderElection {
 
   /** Whether we may act as the leader right now: false also when we slept through the time that we had. */
   get isLeader(): boolean {
-    return this.#term !== null && !this.#term.controller.signal.aborted && this.#clock.now() < this.#deadline
+    if (this.#term === null || this.#term.hasLapsed) return false
+    return !this.#term.controller.signal.aborted && this.#clock.now() < this.#deadline
   }
 
   /** Who the Lease was last seen to name; null: nobody, or not known. */
@@ -97,12 +111,17 @@ export class LeaderElection {
   /** Stands for election until `stop` aborts, then ends the term and gives the Lease back, within 2 s. */
   async run(stop: AbortSignal): Promise<void> {
     while (!stop.aborted) {
+      if (this.#term?.hasLapsed) {
+        await this.#clock.delay(await this.#lapse(this.#term), stop)
+        continue
+      }
       const begun = this.#clock.now()
       if (this.#term !== null && begun >= this.#deadline) await this.#endTerm()
       const outcome = await this.#try(begun, stop)
       if (stop.aborted) break
       await this.#settle(outcome, begun)
-      await this.#clock.delay(this.#pause(outcome), stop)
+      const pause = this.#clock.delay(this.#pause(outcome), stop)
+      await (this.#term === null ? pause : Promise.race([pause, this.#term.lapsed]))
     }
     await this.#endTerm()
     if (this.#mayHold) await this.#release()
@@ -245,6 +264,7 @@ export class LeaderElection {
 
   #beginTerm(): Term {
     const controller = new AbortController()
+    const { promise: lapsed, resolve: lapse } = Promise.withResolvers<void>()
     const lead = async (): Promise<void> => {
       // Not before `isLeader` says so.
       await Promise.resolve()
@@ -253,8 +273,11 @@ export class LeaderElection {
       } catch (error) {
         if (!controller.signal.aborted) this.#options.onError?.(error)
       }
+      term.hasLapsed = !controller.signal.aborted
+      if (term.hasLapsed) lapse()
     }
-    return { controller, ended: lead() }
+    const term: Term = { controller, ended: lead(), begunAt: this.#clock.now(), hasLapsed: false, lapsed }
+    return term
   }
 
   async #endTerm(): Promise<void> {
@@ -262,6 +285,15 @@ export class LeaderElection {
     this.#term.controller.abort()
     await this.#term.ended
     this.#term = null
+  }
+
+  /** Ends a term whose work has ended, and gives the Lease back. Returns how long to leave it to others. */
+  async #lapse({ begunAt }: Term): Promise<number> {
+    this.#lapses = this.#clock.now() - begunAt < longTerm ? this.#lapses + 1 : 1
+    await this.#endTerm()
+    await this.#release()
+    const { base } = lapseBackoff
+    return base + fullJitter(this.#lapses, lapseBackoff, this.#random)
   }
 
   /** Whoever waits need not wait for the Lease to run out. What fails here costs them that wait, and us nothing. */

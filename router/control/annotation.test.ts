@@ -179,3 +179,21 @@ test('a list of nothing but blanks is read in linear time', () => {
   expect(read(cidrList, `1.2.3.4${' '.repeat(2_000_000)}x`)).toBe(bad)
   expect(read(domainList, `foo,${' '.repeat(2_000_000)}bar`)).toEqual(['foo', 'bar'])
 })
+
+const sizes: readonly (readonly [
+  name: string,
+  parse: Parser<unknown>,
+  element: (index: number) => string,
+  most: number,
+])[] = [
+  ['domains', domainList, index => `d${index}.example`, 500],
+  ['certificates', certificateMap, index => `d${index}.example:c`, 500],
+  ['addresses', cidrList, index => `10.0.${index >> 8}.${index & 255}`, 1000],
+  ['path prefixes', pathList, index => `/${index}`, 100],
+]
+for (const [name, parse, element, most] of sizes)
+  test(`a list of ${name} has at most ${most} elements`, () => {
+    const list = (count: number): string => Array.from({ length: count }, (_, index) => element(index)).join(',')
+    expect(parse(list(most)).kind).toBe('value')
+    expect(parse(list(most + 1))).toEqual({ kind: 'bad', reason: expect.stringContaining(`at most ${most}`) })
+  })

@@ -2,6 +2,7 @@
 // Lists are read as a whole: one bad element spoils the list. Empty elements, as a trailing comma leaves, are dropped.
 
 import { type Cidr, parseCidr } from '../model/cidr.ts'
+import { mostBlocks, mostDomains, mostPrefixes } from './bounds.ts'
 import { type DomainEntry, parseDomainEntry } from './domain.ts'
 
 /** `reason` completes the sentence that begins with the value: `"0" is no duration (…)`. */
@@ -163,10 +164,12 @@ function elements(raw: string): readonly string[] | null {
   return found
 }
 
-function commaList<T>(parseElement: (element: string) => T | null, what: string): Parser<readonly T[]> {
+/** At most `most` elements: a longer list is spoilt as a whole too, for nobody meant one half of it. */
+function commaList<T>(parseElement: (element: string) => T | null, what: string, most: number): Parser<readonly T[]> {
   return raw => {
     const found = elements(raw)
     if (found === null) return bad(`is no comma-separated list of ${what}`)
+    if (found.length > most) return bad(`has ${found.length} elements, and at most ${most} ${what} are taken`)
     const values: T[] = []
     for (const element of found) {
       const parsed = parseElement(element)
@@ -177,11 +180,11 @@ function commaList<T>(parseElement: (element: string) => T | null, what: string)
   }
 }
 
-/** Addresses and blocks, IPv4 and IPv6. */
-export const cidrList: Parser<readonly Cidr[]> = commaList(parseCidr, 'addresses or CIDR blocks')
+/** Addresses and blocks, IPv4 and IPv6; at most 1,000. */
+export const cidrList: Parser<readonly Cidr[]> = commaList(parseCidr, 'addresses or CIDR blocks', mostBlocks)
 
-/** Entries of `domains`, in lower case, as written otherwise; repeated ones stay. */
-export const domainList: Parser<readonly DomainEntry[]> = commaList(parseDomainEntry, 'domains')
+/** Entries of `domains`, in lower case, as written otherwise; repeated ones stay. At most 500. */
+export const domainList: Parser<readonly DomainEntry[]> = commaList(parseDomainEntry, 'domains', mostDomains)
 
 const wordWithHyphens = /^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$/
 // The Secret is called `<certname>-cert`, and no Kubernetes name is longer than 253 characters.
@@ -196,9 +199,9 @@ function parsePair(raw: string): readonly [DomainEntry, string] | null {
   return [domain, certname]
 }
 
-/** `domain:certname` pairs, no blanks around the colon; of two for one domain the later counts. */
+/** `domain:certname` pairs, no blanks around the colon; of two for one domain the later counts. At most 500. */
 export const certificateMap: Parser<ReadonlyMap<DomainEntry, string>> = mapped(
-  commaList(parsePair, 'domain:certname pairs'),
+  commaList(parsePair, 'domain:certname pairs', mostDomains),
   pairs => new Map(pairs),
 )
 
@@ -207,4 +210,4 @@ function parsePathPrefix(raw: string): string | null {
 }
 
 /** Path prefixes, each beginning with a slash. */
-export const pathList: Parser<readonly string[]> = commaList(parsePathPrefix, 'path prefixes')
+export const pathList: Parser<readonly string[]> = commaList(parsePathPrefix, 'path prefixes', mostPrefixes)

@@ -133,20 +133,69 @@ describe('§6 proxyDomain and proxyLocations', () => {
     expect([made.ask('a.example/x'), made.problems()]).toEqual(['shop/two:80', []])
   })
 
-  test('the prefix / takes everything, and gives it back', () => {
-    const made = stage(
-      host(),
-      handler('/,/x'),
-      app('shop/two', { domains: 'two.example', proxyDomain: 'web', proxyLocations: '/y' }),
-    )
-    expect(['/', '/any', '/x', '/y'].map(path => made.ask(`a.example${path}`))).toEqual([
+  test('the prefix / does not replace a whole app: it is refused, the others hold', () => {
+    const made = stage(host(), handler('/,/x'))
+    expect(['/', '/any', '/x'].map(path => made.ask(`a.example${path}`))).toEqual([
+      'shop/host:80',
+      'shop/host:80',
       'shop/hooks:80',
-      'shop/hooks:80',
-      'shop/hooks:80',
-      'shop/two:80',
     ])
-    made.put(handler('/x')).settle()
-    expect(made.ask('a.example/')).toBe('shop/host:80')
+    expect(made.problems()).toEqual(['invalid-annotation shop/hooks'])
+    made.put(handler('/')).settle()
+    expect([made.ask('a.example/x'), made.problems()]).toEqual(['shop/host:80', ['invalid-annotation shop/hooks']])
+  })
+
+  describe('one annotation does not exhaust everybody', () => {
+    const prefixes = (count: number, start = ''): string =>
+      Array.from({ length: count }, (_, i) => `/${start}${i}`).join(',')
+    const domains = (count: number): string => Array.from({ length: count }, (_, i) => `d${i}.example`).join(',')
+    const routesOf = (made: Stage): number => made.routes.size
+
+    test('a handler has a hundred prefixes, whatever it lists', () => {
+      const made = stage(app('shop/host', { domains: 'a.example' }), handler(prefixes(100_000)))
+      expect(routesOf(made)).toBe(2 + 100)
+      expect([made.ask('a.example/99'), made.problems()]).toEqual(['shop/hooks:80', ['invalid-annotation shop/hooks']])
+      expect(made.messages()).toEqual([expect.stringContaining('at most 100 prefixes are taken; the last 99900')])
+    })
+
+    test('no longer than a thousand characters', () => {
+      const made = stage(app('shop/host', { domains: 'a.example' }), handler(`/${'x'.repeat(1024)},/y`))
+      expect([routesOf(made), made.problems()]).toEqual([3, ['invalid-annotation shop/hooks']])
+    })
+
+    test('an app has a thousand routes for locations, over all its hosts and handlers', () => {
+      const made = stage(
+        app('shop/host', { domains: `a.example,${domains(199)}` }),
+        handler(prefixes(4, 'one'), {}, 'shop/one'),
+        app('shop/two', { domains: 'two.example', proxyDomain: 'a.example', proxyLocations: prefixes(90, 'two') }),
+      )
+      expect(routesOf(made)).toBe(200 + 2 + 1000)
+      expect(['/one3', '/two0', '/two1'].map(path => made.ask(`d7.example${path}`))).toEqual([
+        'shop/one:80',
+        'shop/two:80',
+        'shop/host:80',
+      ])
+      expect(made.problems()).toEqual(['path-conflict shop/two'])
+      expect(made.messages()).toEqual([expect.stringContaining('89 of its prefixes are left out: on 200 hosts')])
+    })
+
+    test('a Service with more than 500 domains is not routed, and its neighbour is', () => {
+      const made = stage(app('shop/big', { domains: domains(501) }), app('shop/web', { domains: 'web.example' }))
+      expect([routesOf(made), made.ask('web.example/')]).toEqual([1, 'shop/web:80'])
+      expect(made.world.problems()).toMatchObject([{ code: 'invalid-annotation', severity: 'error' }])
+      made.put(app('shop/big', { domains: domains(500) })).settle()
+      expect([routesOf(made), made.problems()]).toEqual([501, []])
+    })
+
+    test('a whitelist of more than 1,000 entries lets nobody in', () => {
+      const whitelist = (count: number): string =>
+        Array.from({ length: count }, (_, i) => `10.0.${i >> 8}.${i & 255}`).join(',')
+      const policies = (count: number): unknown =>
+        stage(app('shop/web', { domains: 'web.example', whitelist: whitelist(count) }))
+          .routes.get('service/shop/web/web.example')
+          ?.policies.map(policy => (policy.kind === 'allow-list' ? policy.blocks.length : policy.kind))
+      expect([policies(1000), policies(1001)]).toEqual([[1000], [0]])
+    })
   })
 
   test('a handler that is its own host', () => {

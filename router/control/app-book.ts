@@ -9,7 +9,9 @@ import type { ObjectRef, Problem } from '../model/problem.ts'
 import { quote } from './annotation.ts'
 import { certificateId } from './certificate.ts'
 import type { CertificateBook } from './certificate-book.ts'
-import { Claims, hostKey } from './claims.ts'
+import { Claims, claimKey } from './claims.ts'
+import { compareText } from './compare-text.ts'
+import type { Expression } from './expression-bound.ts'
 import { addLocations, type Handler, locationsKey } from './location.ts'
 import { refKey } from './object-shape.ts'
 import type { ProblemBook } from './problem-book.ts'
@@ -58,7 +60,10 @@ export class AppBook {
     }
     if (translation === null) this.#apps.delete(key)
     else this.#apps.set(key, { ref, translation })
-    const hosts = translation?.drafts.map(({ route }) => hostKey(route.host)) ?? []
+    const certificates = certificatesOf(translation)
+    const hosts = [...certificates.keys()]
+    for (const [host, certificate] of certificatesOf(before?.translation ?? null))
+      if (certificates.get(host) !== certificate) this.#moved.add(host)
     const changed = new Set<string>()
     for (const host of this.#hosts.replace(ref, rankless(hosts))) {
       this.#moved.add(host)
@@ -81,16 +86,34 @@ export class AppBook {
     }
   }
 
-  /** The Service that owns a host, of the key that `hostKey` gives; null: none. */
+  /** The Service that owns a host, of the key that `claimKey` gives; null: none. */
   owner(host: string): ObjectRef | null {
     return this.#hosts.owner(host)
   }
 
-  /** The hosts that have changed their owner since the last call. */
+  /** What the owner of a host asks for there; null: there is none. */
+  ownerDraft(host: string): RouteDraft | null {
+    const owner = this.#hosts.owner(host)
+    const drafts = owner === null ? [] : (this.#apps.get(refKey(owner))?.translation.drafts ?? [])
+    return drafts.find(({ route }) => claimKey(route.host) === host) ?? null
+  }
+
+  /** The hosts that have changed their owner, or their certificate, since the last call. */
   takeMoved(): ReadonlySet<string> {
     const moved = this.#moved
     this.#moved = new Set()
     return moved
+  }
+
+  /** Who has expressions, by namespace and name. */
+  expressions(): readonly Expression[] {
+    const found: Expression[] = []
+    for (const { ref, translation } of this.#apps.values())
+      for (const { route } of translation.drafts)
+        if (route.host.kind === 'regex') found.push({ object: ref, text: route.host.expression })
+    return found.sort(
+      ({ object: a }, { object: b }) => compareText(a.namespace, b.namespace) || compareText(a.name, b.name),
+    )
   }
 
   /** Something that the Service of this key depends on has changed; other keys are ignored. */
@@ -115,7 +138,7 @@ export class AppBook {
     const own: RouteDraft[] = []
     const lost = new Set<string>()
     for (const draft of located.drafts) {
-      const host = hostKey(draft.route.host)
+      const host = claimKey(draft.route.host)
       const owner = this.#hosts.owner(host)
       if (owner === null || refKey(owner) === key) own.push(draft)
       else if (!lost.has(host)) {
@@ -174,6 +197,12 @@ export class AppBook {
   }
 }
 
+/** By key of the host. */
+function certificatesOf(translation: ServiceTranslation | null): ReadonlyMap<string, string | null> {
+  const drafts = translation?.drafts ?? []
+  return new Map(drafts.map(({ route: { host, certificate } }) => [claimKey(host), certificate]))
+}
+
 /** The certificate is served all the same: its clients may know better. */
 export function uncovered(object: ObjectRef, certificate: string, host: string): Problem {
   const message = `the certificate in Secret ${certificate} is not for ${host}; it is served there all the same`
@@ -187,9 +216,4 @@ function hostConflict(object: ObjectRef, host: string, { kind, namespace, name }
 
 function rankless(things: readonly string[]): ReadonlyMap<string, string> {
   return new Map(things.map(thing => [thing, noRank]))
-}
-
-function compareText(a: string, b: string): number {
-  if (a === b) return 0
-  return a < b ? -1 : 1
 }

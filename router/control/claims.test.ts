@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Hostname } from '../model/hostname.ts'
 import type { HostMatch } from '../model/route.ts'
-import { Claims, hostKey } from './claims.ts'
+import { Claims, claimKey } from './claims.ts'
 
 const service = (path: string) => {
   const [namespace = '', name = ''] = path.split('/')
@@ -24,7 +24,7 @@ const keys: readonly (readonly [host: HostMatch, key: string])[] = [
   [{ kind: 'default' }, '-'],
 ]
 
-for (const [host, key] of keys) test(`key of ${JSON.stringify(host)}`, () => expect(hostKey(host)).toBe(key))
+for (const [host, key] of keys) test(`key of ${JSON.stringify(host)}`, () => expect(claimKey(host)).toBe(key))
 
 const orders: readonly (readonly [name: string, first: string, second: string])[] = [
   ['§7 namespace first', 'a/z', 'b/a'],

@@ -5,13 +5,14 @@
 import { assertNever } from '#kit/assert-never.ts'
 import type { ObjectRef } from '../model/problem.ts'
 import type { HostMatch } from '../model/route.ts'
+import { compareText } from './compare-text.ts'
 import { refKey } from './object-shape.ts'
 
 /**
  * The identity of a HostMatch, legible: `foo.com`, `*.foo.com`, `foo.*`, `~foo-\d+`, `*` (any), `-` (default). Wildcards of
  * either depth are one host: only one kind of object can have it.
  */
-export function hostKey(host: HostMatch): string {
+export function claimKey(host: HostMatch): string {
   switch (host.kind) {
     case 'exact':
       return host.host
@@ -34,11 +35,6 @@ interface Claimant {
   readonly ref: ObjectRef
   /** Compared as text. */
   readonly rank: string
-}
-
-function compareText(a: string, b: string): number {
-  if (a === b) return 0
-  return a < b ? -1 : 1
 }
 
 /** The order of precedence, by code unit: negative when `a` comes first. */

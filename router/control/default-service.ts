@@ -19,7 +19,10 @@ export interface DefaultServiceTranslation {
   readonly problems: readonly Problem[]
 }
 
-/** `object` carries the settings; `owner` is the Ingress whose default backend goes first, if there is one. */
+/**
+ * `object` carries the settings; `owner` is the Ingress whose default backend gives way, if there is one: who runs the
+ * router has the last word on what nobody names.
+ */
 export function translateDefaultService(
   settings: RouterSettings,
   object: ObjectRef,
@@ -27,26 +30,16 @@ export function translateDefaultService(
 ): DefaultServiceTranslation {
   const { enabled, address, app } = settings.defaultService
   if (!enabled) return { draft: null, problems: [] }
-  const refuse = (code: 'invalid-annotation' | 'host-conflict', message: string): DefaultServiceTranslation => {
-    return { draft: null, problems: [{ code, severity: 'warning', object, message }] }
+  const refuse = (message: string): DefaultServiceTranslation => {
+    return { draft: null, problems: [{ code: 'invalid-annotation', severity: 'warning', object, message }] }
   }
   if (isIP(address) === 0 || address.includes('%')) {
     const key = 'router.deis.io/nginx.defaultServiceIP'
-    return refuse(
-      'invalid-annotation',
-      `${key}: ${quote(address)} is no IP address, so that there is no default service`,
-    )
+    return refuse(`${key}: ${quote(address)} is no IP address, so that there is no default service`)
   }
   if (app === '') {
     const key = 'router.deis.io/nginx.defaultAppName'
-    return refuse('invalid-annotation', `${key} is not set, so that there is no default service`)
-  }
-  if (owner !== null) {
-    const { namespace, name } = owner
-    return refuse(
-      'host-conflict',
-      `the default service gives way to the default backend of Ingress ${namespace}/${name}`,
-    )
+    return refuse(`${key} is not set, so that there is no default service`)
   }
   const { settings: standard } = readAppSettings({}, object)
   const upstream = `${name}:${port}` as UpstreamId
@@ -68,5 +61,8 @@ export function translateDefaultService(
     needsCertificate: false,
     target: { kind: 'fixed', endpoints: [{ address: address.toLowerCase(), port }] },
   }
-  return { draft, problems: [] }
+  const message = 'its default backend gives way to the default service of the router, for hosts that nobody names'
+  const problems: readonly Problem[] =
+    owner === null ? [] : [{ code: 'host-conflict', severity: 'warning', object: owner, message }]
+  return { draft, problems }
 }

@@ -207,13 +207,43 @@ test('messages and names stay within what the API takes', async () => {
   expect(event?.metadata.name).toMatch(/^a{229}\.[0-9a-f]{16}$/)
 })
 
-test('of a thousand at once fifty are reported, then five a second, and the others are counted', async () => {
+test('of a thousand at once fifty are reported, then five a second, until all are', async () => {
   const many = Array.from({ length: 1000 }, (_, i) => problem(`s${i}`))
   const one = await lead(recorder())
   await appear(...many)
+  expect([one.written, one.dropped]).toEqual([50, 0])
+  await pass()
+  expect([one.written, one.dropped]).toEqual([60, 0])
+  await pass(200 * second)
+  expect([one.written, one.dropped]).toEqual([1000, 0])
+})
+
+test('what goes before its turn came is counted', async () => {
+  const one = await lead(recorder())
+  await appear(...Array.from({ length: 1000 }, (_, i) => problem(`s${i}`)))
+  await appear(problem('s0'))
   expect([one.written, one.dropped]).toEqual([50, 950])
-  await appear(...many, ...Array.from({ length: 20 }, (_, i) => problem(`t${i}`)))
-  expect([one.written, one.dropped]).toEqual([60, 960])
+})
+
+test('a namespace with hundreds of bad objects does not keep another one from its Event', async () => {
+  const many = Array.from({ length: 300 }, (_, i) => problem(`s${i}`, {}, 'Service', 'aaa'))
+  const one = await lead(recorder())
+  await appear(...many, problem('web', {}, 'Service', 'victim'))
+  expect(one.written).toBe(50)
+  expect(events().filter(({ metadata }) => metadata.namespace === 'victim')).toHaveLength(1)
+  // Nor one that comes while all tokens are used up.
+  await appear(...many, problem('web', {}, 'Service', 'victim'), problem('app', {}, 'Service', 'zzz'))
+  expect(events().filter(({ metadata }) => metadata.namespace === 'zzz')).toHaveLength(1)
+})
+
+test('namespaces whose Problems change all the time leave others their turn', async () => {
+  const one = await lead(recorder())
+  const names = Array.from({ length: 60 }, (_, i) => `n${String(i).padStart(2, '0')}`)
+  for (let look = 0; look < 4; look++)
+    await appear(...names.map(name => problem('web', { message: `look ${look}` }, 'Service', name)))
+  const told = new Set(events().map(({ metadata }) => metadata.namespace))
+  expect([...told].sort()).toEqual(names)
+  expect(one.written).toBe(80)
 })
 
 test('where Events are forbidden nothing more is tried, which is said once', async () => {
@@ -225,6 +255,17 @@ test('where Events are forbidden nothing more is tried, which is said once', asy
   expect(api.requests.filter(({ path }) => path.endsWith('/shop/events'))).toHaveLength(1)
   expect(warnings).toEqual([expect.stringContaining('we may not write Events')])
   expect(one.written).toBe(2)
+})
+
+test('where Events were forbidden it is tried again after ten minutes, with all that waits', async () => {
+  api.forbid('events', 'shop')
+  const one = await lead(recorder())
+  await appear(problem('a'), problem('b'))
+  api.allow('events', 'shop')
+  await pass(590 * second)
+  expect([one.written, one.dropped]).toEqual([0, 0])
+  await pass(20 * second)
+  expect([one.written, one.dropped]).toEqual([2, 0])
 })
 
 test('failures are logged once a minute, and lose no more than their Event', async () => {

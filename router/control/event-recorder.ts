@@ -1,7 +1,7 @@
 // Problems as Events of the objects that have them, so that `kubectl describe` tells of them. The leader alone does it.
 // A Problem that appears becomes one Event, whose name follows from what it says: after a restart, or on another
-// replica, the same Problem bumps the same Event. How many there are in a while is bounded; what is beyond is counted,
-// and is on the admin port all the same.
+// replica, the same Problem bumps the same Event. How many there are in a while is bounded; what is beyond waits, and
+// namespaces take turns: who has hundreds of Problems does not keep others from hearing of theirs.
 
 import { createHash } from 'node:crypto'
 import { type Clock, systemClock } from '#kit/clock.ts'
@@ -63,6 +63,8 @@ const maxRemembered = 2000
 /** Problems compared from look to look; the World bounds them by the objects that there are. */
 const maxProblems = 100_000
 const maxForbidden = 1000
+/** Until a namespace that refuses Events is tried again: somebody may have allowed them. */
+const forbiddenInterval = 600_000
 const maxMessage = 1024
 const lookInterval = 2000
 const logInterval = 60_000
@@ -73,8 +75,14 @@ export class EventRecorder {
   readonly #bucket: TokenBucket
   /** Count by the key of the Problem, the least recently used first. */
   readonly #counts = new Map<string, number>()
-  readonly #forbidden = new Set<string>()
-  #known: ReadonlySet<string> = new Set()
+  /** By namespace that refused an Event, when it is tried again. */
+  readonly #forbidden = new Map<string, number>()
+  /** Keys of the Problems that are told, or that the API server would not have. */
+  #known = new Set<string>()
+  /** Keys of those whose turn has not come. */
+  #waiting = new Set<string>()
+  /** The namespace whose turn was last. */
+  #lastTurn = ''
   #written = 0
   #dropped = 0
   #failures = 0
@@ -91,7 +99,7 @@ export class EventRecorder {
     return this.#written
   }
 
-  /** Problems that became no Event, because there were too many at a time or the API server refused. */
+  /** Problems that became no Event: the API server refused, or they went before their turn came. */
   get dropped(): number {
     return this.#dropped
   }
@@ -99,40 +107,80 @@ export class EventRecorder {
   /** Reports until `term` aborts: what there is at the beginning, then what appears. */
   async run(term: AbortSignal): Promise<void> {
     this.#known = new Set()
+    this.#waiting = new Set()
     while (!term.aborted) {
-      if (this.#options.synced()) for (const problem of this.#appeared()) await this.#report(problem, term)
+      if (this.#options.synced()) await this.#tell(this.#look(), term)
       await this.#clock.delay(lookInterval, term)
     }
   }
 
-  /** Those that were not there at the last look and may become an Event now; the others are counted. */
-  #appeared(): readonly Problem[] {
-    const before = this.#known
-    const now = new Set<string>()
-    const appeared: Problem[] = []
+  /** The Problems that nobody has been told of, by namespace. */
+  #look(): ReadonlyMap<string, Problem[]> {
+    const known = new Set<string>()
+    const waiting = new Set<string>()
+    const queues = new Map<string, Problem[]>()
     for (const problem of this.#options.problems()) {
       if (!isReportable(problem)) continue
-      if (now.size >= maxProblems) break
+      if (known.size + waiting.size >= maxProblems) break
       const key = keyOf(problem)
-      now.add(key)
-      if (before.has(key) || this.#forbidden.has(problem.object.namespace)) continue
-      if (this.#bucket.take()) appeared.push(problem)
-      else this.#dropped++
+      if (this.#known.has(key)) known.add(key)
+      else if (!waiting.has(key)) {
+        waiting.add(key)
+        const { namespace } = problem.object
+        const queue = queues.get(namespace)
+        if (queue === undefined) queues.set(namespace, [problem])
+        else queue.push(problem)
+      }
     }
-    this.#known = now
-    return appeared
+    for (const key of this.#waiting) if (!known.has(key) && !waiting.has(key)) this.#dropped++
+    this.#known = known
+    this.#waiting = waiting
+    return queues
+  }
+
+  /** Reports one of each namespace in turn, as long as there are tokens. The others wait for the next look. */
+  async #tell(queues: ReadonlyMap<string, readonly Problem[]>, term: AbortSignal): Promise<void> {
+    const namespaces = [...queues.keys()].sort()
+    const next = namespaces.findIndex(namespace => namespace > this.#lastTurn)
+    const turns = next > 0 ? [...namespaces.slice(next), ...namespaces.slice(0, next)] : namespaces
+    for (let round = 0, isMore = true; isMore; round++) {
+      isMore = false
+      for (const namespace of turns) {
+        const problem = queues.get(namespace)?.[round]
+        if (problem === undefined || this.#isForbidden(namespace)) continue
+        if (term.aborted || !this.#bucket.take()) return
+        this.#lastTurn = namespace
+        isMore = true
+        await this.#report(problem, term)
+      }
+    }
+  }
+
+  #isForbidden(namespace: string): boolean {
+    const until = this.#forbidden.get(namespace)
+    return until !== undefined && this.#clock.now() < until
   }
 
   async #report(problem: Problem, term: AbortSignal): Promise<void> {
-    if (term.aborted || this.#forbidden.has(problem.object.namespace)) return
     try {
       await this.#write(problem, term)
       this.#written++
+      this.#settle(problem)
+      this.#forbidden.delete(problem.object.namespace)
     } catch (error) {
       if (term.aborted) return
-      this.#dropped++
-      this.#failed(error, problem.object)
+      if (this.#failed(error, problem.object) === 'final') {
+        this.#dropped++
+        this.#settle(problem)
+      }
     }
+  }
+
+  /** It is not looked at again as long as it lasts. */
+  #settle(problem: Problem): void {
+    const key = keyOf(problem)
+    this.#known.add(key)
+    this.#waiting.delete(key)
   }
 
   async #write(problem: Problem, signal: AbortSignal): Promise<void> {
@@ -217,21 +265,33 @@ export class EventRecorder {
     if (oldest !== undefined) this.#counts.delete(oldest)
   }
 
-  #failed(error: unknown, { namespace }: ObjectRef): void {
+  /** `later`: it is worth trying again. */
+  #failed(error: unknown, { namespace }: ObjectRef): 'final' | 'later' {
     this.#failures++
     const reason = error instanceof Error ? error.message : String(error)
     const { log } = this.#options
+    const now = this.#clock.now()
     if (error instanceof KubeError && error.status === 403 && !isTerminating(error)) {
+      // Said once: who is tried again in vain is remembered still.
       const isFirst = this.#forbidden.size === 0
-      if (this.#forbidden.size < maxForbidden) this.#forbidden.add(namespace)
+      this.#forbid(namespace, now + forbiddenInterval)
       if (isFirst)
         log.warn({ namespace, reason }, 'we may not write Events, here and perhaps elsewhere; problems are logged only')
-      return
+      return 'later'
     }
-    const now = this.#clock.now()
-    if (now - this.#loggedAt < logInterval) return
-    this.#loggedAt = now
-    log.warn({ namespace, reason, failures: this.#failures }, 'an Event could not be written')
+    if (now - this.#loggedAt >= logInterval) {
+      this.#loggedAt = now
+      log.warn({ namespace, reason, failures: this.#failures }, 'an Event could not be written')
+    }
+    return 'final'
+  }
+
+  #forbid(namespace: string, until: number): void {
+    this.#forbidden.delete(namespace)
+    this.#forbidden.set(namespace, until)
+    if (this.#forbidden.size <= maxForbidden) return
+    const [oldest] = this.#forbidden.keys()
+    if (oldest !== undefined) this.#forbidden.delete(oldest)
   }
 }
 

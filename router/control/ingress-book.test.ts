@@ -337,7 +337,7 @@ describe('backends', () => {
     expect(made.problems()).toEqual([])
   })
 
-  test('I-B7 the oldest default backend is the one; the default service of the settings gives way to it', () => {
+  test('I-B7 the default service of the settings goes first, then the oldest default backend', () => {
     const service = settings({ defaultServiceEnabled: 'true', defaultServiceIP: '192.0.2.1', defaultAppName: 'home' })
     const made = stage(service)
     expect(made.ask('any.example/')).toBe('default-service:80')
@@ -345,12 +345,14 @@ describe('backends', () => {
     const two = ingress('shop/two', { fallback: 'b:80', created: '2025-01-01T00:00:00Z' })
     made.put(one, two).settle()
     expect([made.ask('any.example/'), made.problems()]).toEqual([
-      'shop/b:80',
-      ['host-conflict deis/deis-router', 'path-conflict shop/one'],
+      'default-service:80',
+      ['path-conflict shop/one', 'host-conflict shop/two'],
     ])
+    made.put(settings({})).settle()
+    expect([made.ask('any.example/'), made.problems()]).toEqual(['shop/b:80', ['path-conflict shop/one']])
     made.remove(two).settle()
-    expect([made.ask('any.example/'), made.problems()]).toEqual(['shop/a:80', ['host-conflict deis/deis-router']])
-    made.remove(one).settle()
+    expect([made.ask('any.example/'), made.problems()]).toEqual(['shop/a:80', []])
+    made.put(service).remove(one).settle()
     expect([made.ask('any.example/'), made.problems()]).toEqual(['default-service:80', []])
   })
 
@@ -616,4 +618,135 @@ test('a change of one among thousands that share a host costs a fraction of the 
     expect(made.world.take()?.routes.upserts).toHaveLength(1)
   }
   expect((performance.now() - beganChanges) / rounds).toBeLessThan(whole / 10)
+})
+
+describe('an Ingress does not take what others have', () => {
+  const young = '2026-02-01T00:00:00Z'
+  const old = '2020-01-01T00:00:00Z'
+  const victim = (rule: string, tls: string): KubeObject =>
+    ingress('shop/web', { rules: [rule], tls: [tls], created: young })
+
+  function certificates(...objects: readonly KubeObject[]): Stage {
+    const made = new Stage().put(...backends, ...objects)
+    for (const path of ['shop/good', 'evil/bad']) made.secret(path, makePair('*.shop.example', later))
+    made.settle()
+    return made
+  }
+
+  const thefts: readonly (readonly [name: string, victim: KubeObject, host: string, rule: string, tls: string])[] = [
+    [
+      'the certificate of a host it has no rule for',
+      victim('shop.example / a:80', 'good shop.example'),
+      'shop.example',
+      'mine.example / a:80',
+      'bad shop.example',
+    ],
+    [
+      'that of a wildcard it has no rule below',
+      victim('x.shop.example / a:80', 'good *.shop.example'),
+      'x.shop.example',
+      'mine.example / a:80',
+      'bad *.shop.example',
+    ],
+    [
+      'that of a wildcard by a host of its own below it',
+      victim('x.shop.example / a:80', 'good *.shop.example'),
+      'x.shop.example',
+      'mine.shop.example / a:80',
+      'bad *.shop.example',
+    ],
+  ]
+  for (const [name, object, host, rule, tls] of thefts)
+    test(name, () => {
+      const thief = ingress('evil/thief', { rules: [rule], tls: [tls], created: old })
+      const made = certificates(object, thief)
+      expect(made.certificate(host)).toBe('shop/good')
+      made.remove(thief).settle()
+      expect(made.certificate(host)).toBe('shop/good')
+    })
+
+  test('nor by a rule that others have, or whose host a Service has', () => {
+    const made = certificates(
+      app('deis/own', { domains: 'own.shop.example' }),
+      victim('x.shop.example / a:80', '- x.shop.example'),
+      ingress('evil/thief', { rules: ['own.shop.example / a:80'], tls: ['bad *.shop.example'], created: old }),
+    )
+    expect(made.certificate('x.shop.example')).toBeNull()
+    expect(made.problems()).toContain('certificate-invalid evil/thief')
+  })
+
+  test('one that loses its last path on a host loses the certificate, and has it back with it', () => {
+    const thief = {
+      ...ingress('evil/thief', { tls: ['bad shop.example'], created: old }),
+      spec: {
+        ingressClassName: 'deis',
+        defaultBackend: backend('a:80'),
+        rules: [{ host: 'shop.example', http: { paths: [] } }],
+        tls: [{ hosts: ['shop.example'], secretName: 'bad' }],
+      },
+    }
+    const web = victim('shop.example / a:80', 'good shop.example')
+    const made = certificates(thief)
+    expect(made.certificate('shop.example')).toBe('evil/bad')
+    made.put(web).settle()
+    expect(made.certificate('shop.example')).toBe('shop/good')
+    made.remove(web).settle()
+    expect(made.certificate('shop.example')).toBe('evil/bad')
+  })
+
+  test('I-T2 a wildcard certificate serves hosts of others that name none', () => {
+    const made = certificates(
+      ingress('shop/wild', { rules: ['y.shop.example / a:80'], tls: ['good *.shop.example'], created: old }),
+      ingress('shop/web', { rules: ['x.shop.example / a:80'], created: young }),
+    )
+    expect([made.certificate('x.shop.example'), made.problems()]).toEqual(['shop/good', []])
+  })
+
+  test('more than 1,000 rules, paths and TLS hosts: the rest is left out, and a Problem', () => {
+    const rules = Array.from({ length: 700 }, (_, i) => `h${i}.example / a:80`)
+    const made = stage(ingress('shop/big', { rules }), ingress('shop/web', { rules: ['web.example / a:80'] }))
+    expect(['h0.example/', 'h499.example/', 'h500.example/', 'web.example/'].map(url => made.ask(url))).toEqual([
+      'shop/a:80',
+      'shop/a:80',
+      '404',
+      'shop/a:80',
+    ])
+    expect(made.problems()).toEqual(['invalid-object shop/big'])
+  })
+
+  test('a path of a million slashes does not keep the router busy', () => {
+    const made = stage(web({ rules: [`a.example ImplementationSpecific ${'/'.repeat(1_000_000)}x a:80`] }))
+    expect(made.ask('a.example/')).toBe('404')
+  })
+})
+
+describe('a challenge of an Ingress on the host of a Service', () => {
+  const challenge = ingress('shop/solver', { rules: ['a.foo.example Exact /.well-known/acme-challenge/t b:80'] })
+
+  test('does not take the host from a wildcard on HTTPS', () => {
+    const made = stage(
+      app('deis/wild', { domains: '*.foo.example', certificates: '*.foo.example:wild' }),
+      app('shop/own', { domains: 'a.foo.example' }),
+    ).secret('deis/wild-cert', makePair('*.foo.example', later))
+    made.settle()
+    const before = made.certificate('a.foo.example')
+    made.put(challenge).settle()
+    expect([made.certificate('a.foo.example'), before]).toEqual(['deis/wild-cert', 'deis/wild-cert'])
+    expect(made.ask('a.foo.example/.well-known/acme-challenge/t')).toBe('shop/b:80')
+    expect([...made.routes.values()].find(({ id }) => id.startsWith('ingress/'))).toMatchObject({
+      https: false,
+      certificate: null,
+    })
+  })
+
+  test('is on HTTPS when the Service is, as soon as it is', () => {
+    const url = 'a.foo.example/.well-known/acme-challenge/t'
+    const made = stage(app('shop/own', { domains: 'a.foo.example' }), challenge)
+    expect(made.ask(url, true)).toBe('404')
+    made.secret('shop/own-cert', makePair('*.foo.example', later))
+    made.put(app('shop/own', { domains: 'a.foo.example', certificates: 'a.foo.example:own' })).settle()
+    expect([made.ask(url, true), made.certificate('a.foo.example')]).toEqual(['shop/b:80', 'shop/own-cert'])
+    made.put(app('shop/own', { domains: 'a.foo.example' })).settle()
+    expect([made.ask(url, true), made.ask(url)]).toEqual(['404', 'shop/b:80'])
+  })
 })

@@ -5,24 +5,26 @@
 //
 // A host that an annotated Service owns is closed to Ingresses, but for challenges from the Service's own namespace.
 
-import type { Ingress, IngressClass, LoadBalancerAddress, Service } from '#kube/types.ts'
+import { assertNever } from '#kit/assert-never.ts'
+import type { Ingress, IngressClass, Service } from '#kube/types.ts'
 import type { Change } from '#kube/watch.ts'
 import type { CertificateId } from '../model/certificate.ts'
 import type { ObjectRef, Problem } from '../model/problem.ts'
-import type { Policy } from '../model/route.ts'
+import type { HostMatch, Policy } from '../model/route.ts'
 import type { RouterSettings } from '../model/settings.ts'
 import type { UpstreamId } from '../model/upstream.ts'
 import { certificateId } from './certificate.ts'
 import type { CertificateBook } from './certificate-book.ts'
 import { Claims } from './claims.ts'
 import { type IngressDraft, type IngressTranslation, translateIngress } from './ingress.ts'
-import { certificateHosts, IngressCertificates, type NamedCertificates } from './ingress-certificates.ts'
+import { certificateTopics, IngressCertificates } from './ingress-certificates.ts'
 import { IngressClasses } from './ingress-class.ts'
 import { type IngressShape, readIngress } from './ingress-shape.ts'
 import { Interests } from './interests.ts'
 import { ObjectSet } from './object-set.ts'
 import { invalidObject, readLoadBalancer, refKey } from './object-shape.ts'
 import type { ProblemBook } from './problem-book.ts'
+import type { IngressStatus } from './published-status.ts'
 import type { RouteBook } from './route-book.ts'
 import type { RouteDraft } from './route-draft.ts'
 import { backendOf } from './route-parts.ts'
@@ -40,31 +42,28 @@ export interface IngressBookOptions {
   readonly service: (key: string) => Service | null
   /** The annotated Service that owns the host of this key; null: none. */
   readonly hostOwner: (host: string) => ObjectRef | null
+  /** What that Service asks for on the host. */
+  readonly hostDraft: (host: string) => RouteDraft | null
   readonly routes: RouteBook
   readonly certificates: CertificateBook
   readonly problems: ProblemBook
 }
 
-/** What the status of an Ingress depends on. */
-export interface IngressStatus {
-  readonly namespace: string
-  readonly name: string
-  /** Whether it is of our class: otherwise its status is not ours. */
-  readonly served: boolean
-  /** As last seen. */
-  readonly loadBalancer: readonly LoadBalancerAddress[]
-}
-
 /** The slot of `spec.defaultBackend`, and of the settings' default service when nobody has it. */
 export const defaultSlot = '- prefix /'
-
-const noCertificates: NamedCertificates = new Map()
 
 interface Leading {
   readonly id: UpstreamId
   readonly target: UpstreamTarget
   readonly app: string
 }
+
+/** What becomes of a draft. */
+type Standing =
+  | { readonly kind: 'own' }
+  /** On the host of a Service, of which `host` is the draft. */
+  | { readonly kind: 'guest'; readonly host: RouteDraft | null }
+  | { readonly kind: 'closed' | 'taken'; readonly owner: ObjectRef }
 
 export class IngressBook {
   readonly #options: IngressBookOptions
@@ -74,7 +73,7 @@ export class IngressBook {
   /** By slot, and for challenges by slot and namespace too; rank: explicit rules first, then age. */
   readonly #slots = new Claims()
   readonly #certificates: IngressCertificates
-  /** Topics: `class NAME`, `host HOST`, `certificate HOST`, `secret ID`, and keys of Services. */
+  /** Topics: `class NAME`, `host HOST`, `certificate TOPIC`, `secret ID`, and keys of Services. */
   readonly #interests = new Interests()
   readonly #unsettled = new Set<string>()
   /** Those whose Problems with certificates are to be looked at. */
@@ -112,7 +111,7 @@ export class IngressBook {
     this.#unsettleAll(this.#interests.in(key))
   }
 
-  /** A host has changed hands among annotated Services. */
+  /** A host has changed hands among annotated Services, or its certificate there. */
   touchHost(host: string): void {
     this.#unsettleAll(this.#interests.in(`host ${host}`))
   }
@@ -146,6 +145,14 @@ export class IngressBook {
 
   /** Puts into force what each Ingress that something happened to has. */
   settle(settings: RouterSettings): void {
+    // Who serves what first: whose certificates count depends on it, for others too.
+    for (const key of [...this.#unsettled]) {
+      const translation = this.#served.get(key)
+      if (translation === undefined) continue
+      const { ref, created, certificates, drafts } = translation
+      const served = drafts.filter(draft => this.#standing(key, ref, draft).kind === 'own').map(({ host }) => host)
+      this.#nameCertificates(ref, created, certificates, served)
+    }
     for (const key of this.#unsettled) {
       const translation = this.#served.get(key)
       if (translation !== undefined) this.#settle(key, translation, settings)
@@ -194,27 +201,43 @@ export class IngressBook {
         slots.set(draft.slot, rank)
         if (draft.isChallenge) slots.set(ownSlot(draft, ref), rank)
         topics.add(`host ${draft.hostKey}`)
-        for (const host of certificateHosts(draft.host)) topics.add(`certificate ${host}`)
+        for (const topic of certificateTopics(draft.host)) topics.add(`certificate ${topic}`)
         if (draft.backend.kind === 'service') topics.add(serviceKey(ref.namespace, draft.backend.name))
       }
-      for (const [host, { secret }] of translation.certificates) {
-        topics.add(`certificate ${host}`)
+      for (const { secret } of translation.certificates.values())
         topics.add(`secret ${certificateId(secret.namespace, secret.name)}`)
-      }
     }
     if (translation !== null) this.#served.set(key, translation)
     else this.#served.delete(key)
     this.#interests.replace(key, topics)
     for (const slot of this.#slots.replace(ref, slots)) this.#unsettleAll(this.#slots.claimants(slot).map(refKey))
-    const { created = '', certificates = noCertificates } = translation ?? {}
-    for (const host of this.#certificates.replace(ref, created, certificates))
-      this.#unsettleAll(this.#interests.in(`certificate ${host}`))
     if (translation !== null) this.#unsettled.add(key)
     else {
+      this.#nameCertificates(ref, '', new Map(), [])
       this.#unsettled.delete(key)
       this.#unnoted.add(key)
       this.#options.routes.replace(key, [])
     }
+  }
+
+  #nameCertificates(
+    ref: ObjectRef,
+    created: string,
+    named: IngressTranslation['certificates'],
+    served: readonly HostMatch[],
+  ): void {
+    for (const topic of this.#certificates.replace(ref, created, named, served))
+      this.#unsettleAll(this.#interests.in(`certificate ${topic}`))
+  }
+
+  /** Whether a draft comes into force, and if not, who has what it asks for. */
+  #standing(key: string, ref: ObjectRef, draft: IngressDraft): Standing {
+    const hostOwner = this.#options.hostOwner(draft.hostKey)
+    const isGuest = hostOwner !== null && draft.isChallenge && hostOwner.namespace === ref.namespace
+    if (hostOwner !== null && !isGuest) return { kind: 'closed', owner: hostOwner }
+    const owner = this.#slots.owner(isGuest ? ownSlot(draft, ref) : draft.slot)
+    if (owner !== null && refKey(owner) !== key) return { kind: 'taken', owner }
+    return isGuest ? { kind: 'guest', host: this.#options.hostDraft(draft.hostKey) } : { kind: 'own' }
   }
 
   #settle(key: string, translation: IngressTranslation, settings: RouterSettings): void {
@@ -223,21 +246,25 @@ export class IngressBook {
     const closed = new Set<string>()
     const routes: RouteDraft[] = []
     for (const draft of translation.drafts) {
-      const hostOwner = this.#options.hostOwner(draft.hostKey)
-      const isGuest = hostOwner !== null && draft.isChallenge && hostOwner.namespace === ref.namespace
-      if (hostOwner !== null && !isGuest) {
-        if (!closed.has(draft.hostKey)) problems.push(hostConflict(ref, draft, hostOwner))
-        closed.add(draft.hostKey)
-        continue
+      const standing = this.#standing(key, ref, draft)
+      switch (standing.kind) {
+        case 'closed':
+          if (!closed.has(draft.hostKey)) problems.push(hostConflict(ref, draft, standing.owner))
+          closed.add(draft.hostKey)
+          break
+        case 'taken':
+          // A default backend that gives way to a rule is no mistake.
+          if (!draft.fallback) problems.push(pathConflict(ref, draft, standing.owner))
+          break
+        case 'guest':
+        case 'own': {
+          const leading = this.#lead(translation, draft, problems)
+          routes.push(this.#routeDraft(translation, draft, leading, standing, settings))
+          break
+        }
+        default:
+          assertNever(standing)
       }
-      const owner = this.#slots.owner(isGuest ? ownSlot(draft, ref) : draft.slot)
-      if (owner !== null && refKey(owner) !== key) {
-        // A default backend that gives way to a rule is no mistake.
-        if (!draft.fallback) problems.push(pathConflict(ref, draft, owner))
-        continue
-      }
-      const leading = this.#lead(translation, draft, problems)
-      routes.push(this.#routeDraft(translation, draft, leading, isGuest, settings))
     }
     this.#options.routes.replace(key, routes)
     this.#options.problems.set(key, problems)
@@ -248,10 +275,11 @@ export class IngressBook {
     { app, policies, requestStart, referrerPolicy }: IngressTranslation,
     { id, host, serverName, path }: IngressDraft,
     leading: Leading,
-    isGuest: boolean,
+    standing: Extract<Standing, { readonly kind: 'guest' | 'own' }>,
     settings: RouterSettings,
   ): RouteDraft {
-    const secret = isGuest ? null : this.#certificates.secretFor(host)
+    const isGuest = standing.kind === 'guest'
+    const secret = isGuest ? (standing.host?.secret ?? null) : this.#certificates.secretFor(host)
     return {
       route: {
         id,
@@ -260,7 +288,8 @@ export class IngressBook {
         // A guest on a wildcard joins the Service's own, which is of any depth.
         host: isGuest && host.kind === 'wildcard' ? { ...host, depth: 'any' } : host,
         path,
-        https: true,
+        // A guest is on HTTPS when its host is: it shall not take the name from a wildcard there.
+        https: !isGuest || standing.host?.route.https === true,
         certificate: secret === null ? null : certificateId(secret.namespace, secret.name),
         policies: host.kind === 'default' ? policies.filter(isForDefault) : policies,
         requestStart,
@@ -268,7 +297,7 @@ export class IngressBook {
         backend: backendOf(leading.id, app, settings),
       },
       secret,
-      needsCertificate: false,
+      needsCertificate: isGuest,
       target: leading.target,
     }
   }

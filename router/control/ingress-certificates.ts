@@ -1,5 +1,6 @@
 // Which certificate a host has that Ingresses serve: exact host, then wildcard of one label (ingress contract I-T2); of several
-// Ingresses that name one the oldest (I-T5). And what is wrong with what they name.
+// Ingresses that name one the oldest (I-T5). Only those count that serve something there: otherwise anybody could have the
+// certificate of anybody's host. And what is wrong with what they name.
 
 import type { CertificateId } from '../model/certificate.ts'
 import type { ObjectRef, Problem } from '../model/problem.ts'
@@ -7,7 +8,7 @@ import type { HostMatch } from '../model/route.ts'
 import { uncovered } from './app-book.ts'
 import { certificateId } from './certificate.ts'
 import type { CertificateBook } from './certificate-book.ts'
-import { Claims, hostKey } from './claims.ts'
+import { Claims, claimKey } from './claims.ts'
 import type { HostCertificate } from './ingress.ts'
 import { refKey } from './object-shape.ts'
 import type { SecretRef } from './service.ts'
@@ -15,73 +16,144 @@ import type { SecretRef } from './service.ts'
 /** What an Ingress names, by key of the host. */
 export type NamedCertificates = ReadonlyMap<string, HostCertificate>
 
+/** What an Ingress names, and where it serves something. */
+interface Entries {
+  readonly named: NamedCertificates
+  readonly served: readonly HostMatch[]
+}
+
+/** Whose certificate is served for a host instead. */
+interface Other {
+  readonly host: string
+  readonly owner: ObjectRef
+  readonly id: CertificateId
+}
+
 const none: NamedCertificates = new Map()
+const nothing: Entries = { named: none, served: [] }
 
 export class IngressCertificates {
   readonly #certificates: CertificateBook
-  readonly #named = new Map<string, NamedCertificates>()
-  /** By key of the host; rank: age. */
+  readonly #entries = new Map<string, Entries>()
+  /** Who names a certificate for a host, and serves something there: things as of `claimsOf`; rank: age. */
   readonly #claims = new Claims()
 
   constructor(certificates: CertificateBook) {
     this.#certificates = certificates
   }
 
-  /** Makes `named` all that the Ingress names. Returns the keys of the hosts whose certificate may be another one now. */
-  replace(ref: ObjectRef, created: string, named: NamedCertificates): ReadonlySet<string> {
+  /**
+   * Makes `named` all that the Ingress names, and `served` the hosts of which it serves something: for others what it
+   * names does not count. Returns the topics, as of `certificateTopics`, whose certificate may be another one now.
+   */
+  replace(
+    ref: ObjectRef,
+    created: string,
+    named: NamedCertificates,
+    served: readonly HostMatch[],
+  ): ReadonlySet<string> {
     const key = refKey(ref)
-    const before = this.#named.get(key) ?? none
-    if (named.size > 0) this.#named.set(key, named)
-    else this.#named.delete(key)
-    const claims = new Map(named.keys().map(host => [host, created] as const))
+    const before = this.#entries.get(key)?.named ?? none
+    if (named.size > 0) this.#entries.set(key, { named, served })
+    else this.#entries.delete(key)
+    const claims = new Map<string, string>()
+    const renamed: string[] = []
+    for (const host of served) {
+      for (const { entry, thing } of claimsOf(host)) {
+        const certificate = named.get(entry)
+        if (certificate === undefined) continue
+        claims.set(thing, created)
+        const last = before.get(entry)?.secret
+        if (last !== undefined && idOf(last) !== idOf(certificate.secret)) renamed.push(thing)
+      }
+    }
     const moved = new Set(this.#claims.replace(ref, claims))
-    // The owner is who it was, but what it names may not be.
-    for (const [host, { secret }] of named) {
-      const last = before.get(host)?.secret
-      if (last?.namespace !== secret.namespace || last.name !== secret.name) moved.add(host)
+    // The owner may be who it was, but what it names may not be.
+    for (const thing of renamed) {
+      const owner = this.#claims.owner(thing)
+      if (owner !== null && refKey(owner) === key) moved.add(thing)
     }
     return moved
   }
 
   /** The Secret with the certificate of `host`; null: the default certificate is for it. */
   secretFor(host: HostMatch): SecretRef | null {
-    for (const key of certificateHosts(host)) {
-      const certificate = this.#ownerOf(key)
-      if (certificate !== null) return certificate.secret
+    for (const { entry, thing } of claimsOf(host)) {
+      const owner = this.#claims.owner(thing)
+      const certificate = owner === null ? undefined : this.#entries.get(refKey(owner))?.named.get(entry)
+      if (certificate !== undefined) return certificate.secret
     }
     return null
   }
 
   /** What is wrong with what the Ingress names. Of a Secret that no route uses nothing is known. */
   problems(object: ObjectRef): readonly Problem[] {
+    const { named, served } = this.#entries.get(refKey(object)) ?? nothing
     const problems: Problem[] = []
+    const others = this.#others(object, served)
     const absent = new Set<CertificateId>()
-    for (const [host, own] of this.#named.get(refKey(object)) ?? none) {
-      const owner = this.#claims.owner(host)
-      const id = idOf(own.secret)
-      if (owner !== null && refKey(owner) !== refKey(object)) {
-        const other = this.#ownerOf(host)
-        if (other !== null && idOf(other.secret) !== id) problems.push(notOldest(object, host, owner))
+    const live = new Set(served.flatMap(certificateHosts))
+    for (const [entry, { host, secret }] of named) {
+      const id = idOf(secret)
+      const other = others.get(entry)
+      if (!live.has(entry)) problems.push(unserved(object, entry))
+      else if (other !== undefined) {
+        if (other.id !== id) problems.push(notOldest(object, other.host, other.owner))
       } else if (this.#certificates.isUsed(id) && this.#certificates.isAbsent(id)) {
         if (!absent.has(id)) problems.push(missing(object, id))
         absent.add(id)
-      } else if (this.#certificates.isUsed(id) && !this.#certificates.covers(id, own.host)) {
-        problems.push(uncovered(object, id, host))
+      } else if (this.#certificates.isUsed(id) && !this.#certificates.covers(id, host)) {
+        problems.push(uncovered(object, id, entry))
       }
     }
     return problems
   }
 
-  #ownerOf(host: string): HostCertificate | null {
-    const owner = this.#claims.owner(host)
-    return owner === null ? null : (this.#named.get(refKey(owner))?.get(host) ?? null)
+  /** By entry: the first of the hosts served where that of another Ingress goes before it. */
+  #others(object: ObjectRef, served: readonly HostMatch[]): ReadonlyMap<string, Other> {
+    const others = new Map<string, Other>()
+    for (const host of served) {
+      for (const { entry, thing, isOwn } of claimsOf(host)) {
+        const owner = isOwn && !others.has(entry) ? this.#claims.owner(thing) : null
+        if (owner === null || refKey(owner) === refKey(object)) continue
+        const certificate = this.#entries.get(refKey(owner))?.named.get(entry)
+        if (certificate !== undefined) others.set(entry, { host: claimKey(host), owner, id: idOf(certificate.secret) })
+      }
+    }
+    return others
   }
 }
 
+interface Claim {
+  /** Key of the host that a certificate is named for. */
+  readonly entry: string
+  readonly thing: string
+  /** Whether only those can have it that serve the host itself. */
+  readonly isOwn: boolean
+}
+
+/**
+ * What there is to be had for `host`, the first first: a certificate for exactly this host, that of a wildcard for those
+ * who serve the host itself, and that of a wildcard for those who serve any host below it. Whoever may add a host of their
+ * own below a wildcard does not get at the hosts of others by that.
+ */
+function claimsOf(host: HostMatch): readonly Claim[] {
+  const own = claimKey(host)
+  return certificateHosts(host).flatMap(entry => {
+    const exact = { entry, thing: `${entry} ${own}`, isOwn: true }
+    return entry === own && !entry.startsWith('*') ? [exact] : [exact, { entry, thing: entry, isOwn: false }]
+  })
+}
+
+/** What the certificate of `host` depends on. */
+export function certificateTopics(host: HostMatch): readonly string[] {
+  return claimsOf(host).map(({ thing }) => thing)
+}
+
 /** Keys of the hosts whose certificate is for `host`, the first first. */
-export function certificateHosts(host: HostMatch): readonly string[] {
+function certificateHosts(host: HostMatch): readonly string[] {
   if (host.kind === 'default') return []
-  const key = hostKey(host)
+  const key = claimKey(host)
   const dot = host.kind === 'exact' ? key.indexOf('.') : -1
   return dot < 0 ? [key] : [key, `*${key.slice(dot)}`]
 }
@@ -93,6 +165,11 @@ function idOf({ namespace, name }: SecretRef): CertificateId {
 function notOldest(object: ObjectRef, host: string, { namespace, name }: ObjectRef): Problem {
   const message = `the certificate of ${host} is that of Ingress ${namespace}/${name}, which is older`
   return { code: 'host-conflict', severity: 'warning', object, message }
+}
+
+function unserved(object: ObjectRef, host: string): Problem {
+  const message = `spec.tls names a certificate for ${host}, where this Ingress serves nothing: it does not count`
+  return { code: 'certificate-invalid', severity: 'warning', object, message }
 }
 
 function missing(object: ObjectRef, id: CertificateId): Problem {

@@ -1,11 +1,14 @@
 // An Ingress taken for what it is before anybody relies on its types. The API server has checked its objects; those of
-// manifests nobody has. A rule, path or TLS entry that cannot be read costs itself only.
+// manifests nobody has. A rule, path or TLS entry that cannot be read costs itself only. Of an Ingress with too many of them
+// the first ones count, rules before TLS.
 
 import { isIP } from 'node:net'
 import { type Hostname, parseHostname } from '../model/hostname.ts'
 import type { ObjectRef } from '../model/problem.ts'
 import type { HostMatch, PathMatch } from '../model/route.ts'
 import { quote } from './annotation.ts'
+import { mostIngressParts } from './bounds.ts'
+import { objectName } from './object-shape.ts'
 import {
   fields,
   isFields,
@@ -59,7 +62,6 @@ export interface IngressShape {
 }
 
 const undated = '~'
-const objectName = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/
 
 /** An Ingress that `ref` was read from. */
 export function readIngress(ref: ObjectRef, object: unknown): Shaped<IngressShape> {
@@ -69,9 +71,11 @@ export function readIngress(ref: ObjectRef, object: unknown): Shaped<IngressShap
     const spec = fields(rawSpec, 'spec')
     const annotations = stringMap(metadata.annotations, 'metadata.annotations')
     const faults: string[] = []
+    let parts = 0
     /** What `read` makes of each element; an element that cannot be read is left out. */
     const readable = <T>(raw: unknown, path: string, read: (element: unknown, path: string) => T): readonly T[] =>
       list(raw, path).flatMap((element, index) => {
+        if (++parts > mostIngressParts) return []
         const result = shaped(() => read(element, `${path}[${index}]`))
         if (result.kind === 'good') return [result.object]
         faults.push(`${result.reason}; it is left out`)
@@ -96,15 +100,23 @@ export function readIngress(ref: ObjectRef, object: unknown): Shaped<IngressShap
       return { hosts: read, secretName: name === '' ? null : name }
     }
     const defaults = spec.defaultBackend === undefined || spec.defaultBackend === null ? [] : [spec.defaultBackend]
+    const [defaultBackend = null] = readable(defaults, 'spec.defaultBackend', raw =>
+      parseBackend(raw, 'spec.defaultBackend'),
+    )
+    const rules = readable(spec.rules, 'spec.rules', readRule)
+    const tls = readable(spec.tls, 'spec.tls', readTls)
+    if (parts > mostIngressParts) {
+      const rest = `at most ${mostIngressParts} rules, paths, TLS entries and hosts in them are taken`
+      faults.push(`${rest}; the rest of the Ingress is left out`)
+    }
     return {
       ref,
       created: readTime(metadata.creationTimestamp),
       className: readClassName(spec.ingressClassName, annotations),
       annotations,
-      defaultBackend:
-        readable(defaults, 'spec.defaultBackend', raw => parseBackend(raw, 'spec.defaultBackend'))[0] ?? null,
-      rules: readable(spec.rules, 'spec.rules', readRule),
-      tls: readable(spec.tls, 'spec.tls', readTls),
+      defaultBackend,
+      rules,
+      tls,
       faults,
     }
   })
@@ -146,7 +158,7 @@ function readTlsHost(raw: unknown, path: string): HostMatch {
 function readPathMatch(rawPath: unknown, rawType: unknown, where: string): PathMatch {
   const path = optionalString(rawPath, `${where}.path`) || '/'
   if (!path.startsWith('/')) throw new Malformed(`${where}.path: ${quote(path)} does not begin with a slash`)
-  const prefix = { kind: 'prefix', path: path.replace(/\/+$/, '') || '/' } as const
+  const prefix = { kind: 'prefix', path: withoutTrailingSlashes(path) || '/' } as const
   if (rawType === 'ImplementationSpecific') return prefix
   if (rawType !== 'Exact' && rawType !== 'Prefix') {
     throw new Malformed(`${where}.pathType is none of Exact, Prefix, ImplementationSpecific`)
@@ -154,6 +166,13 @@ function readPathMatch(rawPath: unknown, rawType: unknown, where: string): PathM
   const flaw = ['//', '/./', '/../', '%2f', '%2F'].find(part => path.includes(part)) ?? /\/\.\.?$/.exec(path)?.[0]
   if (flaw !== undefined) throw new Malformed(`${where}.path: ${quote(path)} may not hold ${JSON.stringify(flaw)}`)
   return rawType === 'Exact' ? { kind: 'exact', path } : prefix
+}
+
+// Not an expression: it takes quadratic time on many slashes in the middle.
+function withoutTrailingSlashes(path: string): string {
+  let end = path.length
+  while (end > 0 && path[end - 1] === '/') end--
+  return path.slice(0, end)
 }
 
 /** A backend that cannot be read keeps its path, which nobody else is to have meanwhile. */

@@ -5,7 +5,7 @@ import type { ObjectRef, Problem } from '../model/problem.ts'
 import type { HostMatch, PathMatch, Policy, RouteId } from '../model/route.ts'
 import type { RouterSettings } from '../model/settings.ts'
 import { type AppSettings, readAppSettings } from './app-settings.ts'
-import { hostKey } from './claims.ts'
+import { claimKey } from './claims.ts'
 import type { BackendShape, IngressShape, RuleShape } from './ingress-shape.ts'
 import { policiesOf, referrerPolicyOf } from './route-parts.ts'
 import type { SecretRef } from './service.ts'
@@ -13,7 +13,7 @@ import type { SecretRef } from './service.ts'
 export interface IngressDraft {
   readonly id: RouteId
   readonly host: HostMatch
-  /** `hostKey` of the host. */
+  /** `claimKey` of the host. */
   readonly hostKey: string
   readonly serverName: string
   readonly path: PathMatch
@@ -35,7 +35,7 @@ export interface IngressTranslation {
   readonly ref: ObjectRef
   readonly created: string
   readonly drafts: readonly IngressDraft[]
-  /** What it names Secrets for, by `hostKey`; whether other Ingresses are older is not known here. */
+  /** What it names Secrets for, by `claimKey`; whether other Ingresses are older is not known here. */
   readonly certificates: ReadonlyMap<string, HostCertificate>
   readonly app: AppSettings
   readonly policies: readonly Policy[]
@@ -115,7 +115,7 @@ function draftOf(
   backend: BackendShape,
   fallback: boolean,
 ): IngressDraft {
-  const key = hostKey(host)
+  const key = claimKey(host)
   return {
     id: `ingress/${namespace}/${name}/${key}/${path.kind}${path.path}` as RouteId,
     host,
@@ -135,7 +135,7 @@ function certificatesOf({ ref: { namespace }, rules, tls }: IngressShape): Reado
   for (const { hosts, secretName } of tls) {
     if (secretName === null) continue
     for (const host of hosts.length > 0 ? hosts : rules.map(rule => rule.host)) {
-      const key = hostKey(host)
+      const key = claimKey(host)
       if (!certificates.has(key)) certificates.set(key, { host, secret: { namespace, name: secretName } })
     }
   }

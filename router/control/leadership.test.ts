@@ -169,5 +169,32 @@ test('a Lease that we may not use is told of in the log', async () => {
   const one = await start()
   await api.requestsToBe(2)
   await one.stop()
-  expect(messages).toEqual([expect.stringMatching('a Role must allow get, create and update of leases')])
+  expect(messages).toEqual([expect.stringMatching('create the Lease or run helm upgrade')])
+  expect(messages[0]).not.toContain('allow get, create')
+})
+
+test('a part that fails ends the other one, and the Lease is given back', async () => {
+  const fault = new Error('the list of Problems is broken')
+  let isBroken = false
+  const time = new TestTime()
+  const one = await start({
+    clock: time,
+    problems: () => {
+      if (isBroken) throw fault
+      return []
+    },
+  })
+  await stored(() => told() !== undefined)
+  isBroken = true
+  await time.pass(2000, exchange)
+  await stored(() => field(api.get(lease), 'spec').holderIdentity === '')
+  expect(one.isLeader).toBe(false)
+  expect(messages.slice(-2)).toEqual([
+    'this replica leads no more',
+    'this replica failed as the leader, and leaves the Lease to others for a while',
+  ])
+  api.patch(ingress, { status: null })
+  one.mark()
+  await time.pass(5000, exchange)
+  expect(api.requests.filter(statusWrites)).toHaveLength(1)
 })

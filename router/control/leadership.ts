@@ -58,6 +58,8 @@ export class Leadership {
   readonly #recorder: EventRecorder
   readonly #ending = new AbortController()
   #running: Promise<void> | null = null
+  /** What ended a term before its time. */
+  #fault: unknown = null
   #stopped: Promise<void> | null = null
 
   constructor(options: LeadershipOptions) {
@@ -125,15 +127,37 @@ export class Leadership {
 
   async #lead(term: AbortSignal): Promise<void> {
     this.#log.info('this replica leads: it writes the status of Ingress objects and Events')
-    await Promise.all([this.#publisher.run(term), this.#recorder.run(term)])
+    const end = new AbortController()
+    const signal = AbortSignal.any([term, end.signal])
+    const parts = [this.#publisher.run(signal), this.#recorder.run(signal)].map(part =>
+      part.catch(error => {
+        this.#fault ??= error
+        // One that leads by half would keep others from leading.
+        end.abort()
+        throw error
+      }),
+    )
+    const ended = await Promise.allSettled(parts)
     this.#log.info('this replica leads no more')
+    const failed = ended.find(({ status }) => status === 'rejected')
+    if (failed?.status === 'rejected') throw failed.reason
   }
 
   #complain(error: unknown, namespace: string): void {
     const reason = error instanceof Error ? error.message : String(error)
     const lease = `${namespace}/${leaseName}`
-    if (error instanceof KubeError && error.status === 403)
-      this.#log.warn({ lease, reason }, 'we may not use the Lease: a Role must allow get, create and update of leases')
+    if (error === this.#fault && error !== null) {
+      this.#fault = null
+      this.#log.error(
+        { lease, reason },
+        'this replica failed as the leader, and leaves the Lease to others for a while',
+      )
+    } else if (error instanceof KubeError && error.status === 403)
+      // To create it is a right that no name narrows down, and so nobody has it.
+      this.#log.warn(
+        { lease, reason },
+        'we may not use the Lease: when it is gone, create the Lease or run helm upgrade; else a Role must allow get and update of it',
+      )
     else this.#log.warn({ lease, reason }, 'the Lease cannot be renewed or taken now')
   }
 }

@@ -6,6 +6,7 @@ import type { Policy, RouteId } from '../model/route.ts'
 import type { RouterSettings } from '../model/settings.ts'
 import { quote } from './annotation.ts'
 import type { AppSettings } from './app-settings.ts'
+import { longestPrefix, mostLocationRoutes, mostPrefixes } from './bounds.ts'
 import type { DomainEntry } from './domain.ts'
 import type { RouteDraft } from './route-draft.ts'
 import { policiesOf } from './route-parts.ts'
@@ -26,7 +27,7 @@ export interface Handler {
   readonly translation: ServiceTranslation
 }
 
-/** The locations that a Service asks for. A prefix that is none costs itself only. */
+/** The locations that a Service asks for. A prefix that is none costs itself only, and so does what is beyond the bounds. */
 export function readLocations(
   raw: string,
   { domains, proxyDomain }: AppSettings,
@@ -38,10 +39,17 @@ export function readLocations(
     problems.push({ code: 'invalid-annotation', severity: 'warning', object, message })
   }
   const prefixes = new Set<string>()
-  for (const prefix of raw.split(',').map(text => text.trim())) {
-    if (prefix.startsWith('/')) prefixes.add(prefix)
-    else if (prefix !== '') complain(`${quote(prefix)} does not begin with a slash; it is left out`)
+  const elements = raw
+    .split(',')
+    .map(text => text.trim())
+    .filter(text => text !== '')
+  for (const prefix of elements.slice(0, mostPrefixes)) {
+    const fault = faultOf(prefix)
+    if (fault === null) prefixes.add(prefix)
+    else complain(`${quote(prefix)} ${fault}; it is left out`)
   }
+  const surplus = elements.length - mostPrefixes
+  if (surplus > 0) complain(`at most ${mostPrefixes} prefixes are taken; the last ${surplus} are left out`)
   if (prefixes.size === 0) return { locations: null, problems }
   if (proxyDomain === null) complain('without router.deis.io/proxyDomain it says nothing')
   else if (domains.length === 0) complain('the Service has no domains of its own, and so is not served')
@@ -49,9 +57,16 @@ export function readLocations(
   return { locations: null, problems }
 }
 
+/** Why a prefix cannot be in force; null: it can. */
+function faultOf(prefix: string): string | null {
+  if (!prefix.startsWith('/')) return 'does not begin with a slash'
+  if (prefix === '/') return 'would be all of the other app, which only its domains can give away'
+  return prefix.length > longestPrefix ? `is longer than ${longestPrefix} characters` : null
+}
+
 /**
  * The drafts of a host app together with those of its locations on each of its hosts. Of two `handlers` with the same
- * prefix the first has it, and the other one a Problem.
+ * prefix the first has it, and the other one a Problem; so has he whose prefixes would make too many routes.
  */
 export function addLocations(
   host: ServiceTranslation,
@@ -62,11 +77,14 @@ export function addLocations(
   const problems: Problem[] = []
   const owners = new Map<string, Handler>()
   for (const handler of handlers) {
+    let surplus = 0
     for (const prefix of handler.translation.locations?.prefixes ?? []) {
       const owner = owners.get(prefix)
-      if (owner === undefined) owners.set(prefix, handler)
-      else problems.push(pathConflict(handler.ref, prefix, owner.ref))
+      if (owner !== undefined) problems.push(pathConflict(handler.ref, prefix, owner.ref))
+      else if ((owners.size + 1) * host.drafts.length > mostLocationRoutes) surplus++
+      else owners.set(prefix, handler)
     }
+    if (surplus > 0) problems.push(tooManyRoutes(handler.ref, surplus, host.drafts.length))
   }
   // Policies depend on the two apps alone, not on the prefix.
   const policies = new Map<Handler, readonly Policy[]>()
@@ -76,8 +94,7 @@ export function addLocations(
   }
   const drafts: RouteDraft[] = []
   for (const draft of host.drafts) {
-    // All of the host's paths are the handler's then; among equal paths a `prefix` would go first.
-    if (!owners.has('/')) drafts.push(draft)
+    drafts.push(draft)
     for (const [prefix, handler] of owners) {
       const [own] = handler.translation.drafts
       if (own === undefined) continue
@@ -95,6 +112,11 @@ export function addLocations(
     }
   }
   return { drafts, problems }
+}
+
+function tooManyRoutes(object: ObjectRef, surplus: number, hosts: number): Problem {
+  const message = `${locationsKey}: ${surplus} of its prefixes are left out: on ${hosts} hosts the app would have more than ${mostLocationRoutes} such routes`
+  return { code: 'path-conflict', severity: 'warning', object, message }
 }
 
 function pathConflict(object: ObjectRef, prefix: string, { namespace, name }: ObjectRef): Problem {

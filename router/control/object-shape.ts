@@ -17,7 +17,7 @@ import {
 } from './shape.ts'
 
 // Names become parts of ids, between slashes. The API server lets no other through.
-const objectName = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/
+export const objectName = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/
 
 /** Kinds without a namespace. */
 export const clusterKinds: ReadonlySet<string> = new Set(['IngressClass'])

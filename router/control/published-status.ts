@@ -1,6 +1,7 @@
 // What the status of an Ingress should tell (contract I-S1 and I-S3): where its traffic can come in. Pure.
 
 import type { LoadBalancerAddress, Service } from '#kube/types.ts'
+import { compareText } from './compare-text.ts'
 
 /** One entry of a status: an IP address or a host name. */
 export type PublishAddress = { readonly ip: string } | { readonly hostname: string }
@@ -79,6 +80,5 @@ function textOf({ ip, hostname }: LoadBalancerAddress): string {
 }
 
 function byText(a: PublishAddress, b: PublishAddress): number {
-  const [left, right] = [textOf(a), textOf(b)]
-  return left < right ? -1 : left > right ? 1 : 0
+  return compareText(textOf(a), textOf(b))
 }

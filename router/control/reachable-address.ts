@@ -9,6 +9,10 @@ for (const [address, prefix] of [
   ['0.0.0.0', 8],
   ['127.0.0.0', 8],
   ['169.254.0.0', 16],
+  // Where clouds answer for their machines: Alibaba, Oracle, Azure.
+  ['100.100.100.200', 32],
+  ['192.0.0.0', 24],
+  ['168.63.129.16', 32],
   ['224.0.0.0', 3],
 ] as const)
   refused.addSubnet(address, prefix, 'ipv4')
@@ -16,6 +20,15 @@ for (const [address, prefix] of [
   // Unspecified, loopback and the IPv4-compatible addresses (RFC 4291 section 2.5.5.1).
   ['::', 96],
   ['fe80::', 10],
+  ['fec0::', 10],
+  // AWS answers here.
+  ['fd00:ec2::', 32],
+  // IPv4 within IPv6: NAT64 (RFC 6052, RFC 8215), translated (RFC 2765), 6to4, Teredo.
+  ['64:ff9b::', 96],
+  ['64:ff9b:1::', 48],
+  ['::ffff:0:0:0', 96],
+  ['2002::', 16],
+  ['2001::', 32],
   ['ff00::', 8],
 ] as const)
   refused.addSubnet(address, prefix, 'ipv6')
@@ -24,7 +37,6 @@ for (const [address, prefix] of [
 export function isReachable(address: string): boolean {
   const version = isIP(address)
   if (version === 0 || address.includes('%')) return false
-  // BlockList holds mapped addresses against the IPv4 rules; NAT64 (RFC 6052) and 6to4 embed them as well.
-  if (version === 6 && /^(64:ff9b:|2002:)/i.test(address)) return false
+  // Mapped addresses are held against the IPv4 rules.
   return !refused.check(address, version === 4 ? 'ipv4' : 'ipv6')
 }

@@ -156,6 +156,7 @@ for (const [key, raw, pick, want] of values) {
 
 const badValues: readonly (readonly [key: string, raw: string])[] = [
   ['workerProcesses', '0'],
+  ['workerProcesses', '257'],
   ['defaultTimeout', '0'],
   ['requestIDs', 'yes'],
   ['gzip.compLevel', '10'],
@@ -265,6 +266,9 @@ const partial: readonly (readonly [key: string, raw: string, says: readonly stri
   ['gzip.disable', 'a(', ['expression "a("']],
   ['logFormat', '$status $nonsense', ['nonsense']],
   ['ssl.protocols', 'TLSv1.1 TLSv1.3', ['TLSv1.2 is spoken too', 'TLSv1.1 is obsolete']],
+  ['ssl.bufferSize', '1', ['512 octets at least']],
+  ['ssl.bufferSize', '1m', ['16k at most']],
+  ['largeHeaderBuffersSize', '1', ['414 or 431']],
   ['ssl.protocols', 'SSLv3', ['SSLv3 is broken', 'TLSv1.2 and TLSv1.3 it is']],
   ['ssl.ciphers', 'ECDHE-RSA-AES128-GCM-SHA256:NO-SUCH', ['"NO-SUCH" is no cipher suite']],
 ]

@@ -36,6 +36,8 @@ import { freezeDeep } from './freeze.ts'
 import { settingsFaults } from './settings-faults.ts'
 
 const prefix = 'router.deis.io/nginx.'
+/** More data threads than any machine has cores would only slow each other down. */
+const maxThreads = 256
 
 /** At least two labels, the last of two characters or more, no double hyphen. */
 const platformDomain: Parser<NonNullable<RouterSettings['platformDomain']>> = raw => {
@@ -83,7 +85,7 @@ const nothing: readonly string[] = []
 
 // Columns: type and constraint, default, whether the data path acts on it, and values that hold without its doing.
 const rows = {
-  workerProcesses: row(wordOr('auto', null, integer()), 'auto', inForce),
+  workerProcesses: row(wordOr('auto', null, integer(1, maxThreads)), 'auto', inForce),
   maxWorkerConnections: optional(integer(), 'as many as there are file descriptors for', inForce),
   trafficStatusZoneSize: row(size, '1m', nginxOnly),
   defaultTimeout: row(duration, '1300s', inForce),

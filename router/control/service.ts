@@ -11,7 +11,7 @@ import type { UpstreamId } from '../model/upstream.ts'
 import { quote } from './annotation.ts'
 import { type AppSettings, readAppSettings } from './app-settings.ts'
 import { certificateId } from './certificate.ts'
-import { hostKey } from './claims.ts'
+import { claimKey } from './claims.ts'
 import { type DomainEntry, type DomainHost, hostOf, isDotless } from './domain.ts'
 import { type Locations, locationsKey, readLocations } from './location.ts'
 import { refKey } from './object-shape.ts'
@@ -96,7 +96,7 @@ export function translateService(service: Service, context: ServiceContext): Ser
   for (const { entry, id, host, serverName } of hostsOf(app, settings, ref, problems)) {
     const secret = secretOf(entry, app, namespace, platform)
     const certificate: CertificateId | null = secret === null ? null : certificateId(secret.namespace, secret.name)
-    const key = hostKey(host)
+    const key = claimKey(host)
     const twin = drafts.get(key)?.route
     // `foo` and `foo.PLATFORM` are one host: a certificate that somebody mapped to it goes before the platform's.
     if (twin !== undefined && (certificate === null || (isDotless(entry) && twin.certificate !== null))) continue

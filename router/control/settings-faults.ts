@@ -19,6 +19,8 @@ export function settingsFaults(settings: RouterSettings, prefix: string, object:
     ...warn('logFormat', logFormat === null ? [] : logFormatFaults(logFormat)),
     ...warn('ssl.protocols', protocolFaults(tls.protocols)),
     ...warn('ssl.ciphers', cipherFaults(tls.ciphers)),
+    ...warn('ssl.bufferSize', bufferFaults(tls.bufferSize)),
+    ...warn('largeHeaderBuffersSize', lineFaults(settings.largeHeaderBuffers.size)),
   ]
 
   function warn(key: string, faults: readonly string[]): Problem[] {
@@ -41,6 +43,16 @@ function protocolFaults(protocols: readonly string[]): readonly string[] {
   if (listed[0] === 'TLSv1' || listed[0] === 'TLSv1.1')
     faults.push(`${listed[0]} is obsolete (RFC 8996) and lowers the security level of all connections`)
   return faults
+}
+
+function bufferFaults(size: number): readonly string[] {
+  if (size < 512) return ['TLS records have 512 octets at least']
+  return size > 16_384 ? ['TLS records have 16k at most'] : []
+}
+
+/** A request line alone takes more. */
+function lineFaults(size: number): readonly string[] {
+  return size < 256 ? [`${size} octets are less than most requests need: they are answered 414 or 431`] : []
 }
 
 function cipherFaults(ciphers: string | null): readonly string[] {

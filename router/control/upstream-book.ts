@@ -43,7 +43,7 @@ export class UpstreamBook {
   /** By the key of the Service, then of the slice. */
   readonly #slices = new Map<string, Map<string, EndpointSlice>>()
   readonly #serviceOfSlice = new Map<string, string>()
-  /** Upstreams by what their endpoints depend on: `service KEY`, `name HOST`. */
+  /** Upstreams by the key of the Service that their endpoints depend on. External names are in `#names`. */
   readonly #interests = new Interests()
   /** External names, each with the upstreams that need its addresses. */
   readonly #names = new Map<string, Set<UpstreamId>>()

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import type { Deployment, EndpointSlice, Ingress, IngressClass, Secret, Service } from '#kube/types.ts'
 import type { Change } from '#kube/watch.ts'
 import type { Builder, Delta, Patch } from '../model/patch.ts'
-import { hostKey } from './claims.ts'
+import { claimKey } from './claims.ts'
 import { makePair, makeSecret } from './testdata/make-certificate.ts'
 import { World } from './world.ts'
 
@@ -45,15 +45,15 @@ class Model {
     const slots = new Set<string>()
     const certificates = new Map<string, string>()
     for (const { host, path, backend, certificate, app } of this.routes.values()) {
-      const slot = `${hostKey(host)} ${path.kind} ${path.path}`
+      const slot = `${claimKey(host)} ${path.kind} ${path.path}`
       expect(slots.has(slot)).toBe(false)
       slots.add(slot)
       expect(this.upstreams.has(backend.upstream)).toBe(true)
       expect(this.slots.has(app)).toBe(true)
       if (certificate === null) continue
       expect(this.certificates.has(certificate)).toBe(true)
-      expect(certificates.get(hostKey(host)) ?? certificate).toBe(certificate)
-      certificates.set(hostKey(host), certificate)
+      expect(certificates.get(claimKey(host)) ?? certificate).toBe(certificate)
+      certificates.set(claimKey(host), certificate)
     }
     const upstreams = new Set([...this.routes.values()].map(({ backend }) => backend.upstream as string))
     if (this.builder !== null) upstreams.add(this.builder.upstream)

@@ -21,9 +21,11 @@ import { certificateId } from './certificate.ts'
 import { CertificateBook } from './certificate-book.ts'
 import { translateDefaultService } from './default-service.ts'
 import { DhParameters, dhParametersSecret } from './dh-parameters.ts'
-import { IngressBook, type IngressStatus } from './ingress-book.ts'
+import { expressionProblems } from './expression-bound.ts'
+import { IngressBook } from './ingress-book.ts'
 import { invalidObject, readServiceAddresses, refKey } from './object-shape.ts'
 import { type DatedProblem, ProblemBook, type ProblemChanges } from './problem-book.ts'
+import type { IngressStatus } from './published-status.ts'
 import { RouteBook } from './route-book.ts'
 import { isRoutable, platformSecret, type SecretRef, type ServiceContext, translateService } from './service.ts'
 import { ServiceSet } from './service-set.ts'
@@ -96,6 +98,7 @@ export class World {
       externalNames,
       service,
       hostOwner: host => this.#apps.owner(host),
+      hostDraft: host => this.#apps.ownerDraft(host),
       routes,
       certificates,
       problems,
@@ -167,6 +170,8 @@ export class World {
     this.#ingresses.settle(settings)
     this.#ingresses.noteCertificates()
     this.#settleDefaultService(settings)
+    const expressions = settings.enableRegexDomains ? expressionProblems(this.#apps.expressions()) : []
+    this.#problems.set('expressions', expressions)
     this.#checkPlatformCertificate(settings)
     this.#upstreams.settle()
     this.#certificates.settle()

@@ -51,9 +51,9 @@ export interface LogClient {
   /** Whether a PROXY header named `peer`. */
   readonly ignoresForwardedFor: boolean
   readonly socket: LogSocket
-  /** Which connection this is, counted from 1, and which of its requests. */
-  readonly serial?: number
-  readonly requests?: number
+  /** Which connection of its thread this is, counted from 1, and which of its requests. */
+  readonly serial: number
+  readonly requests: number
 }
 
 /** What there is of it in a socket, TLS or not. */

@@ -9,6 +9,7 @@ import type { ThreadContext } from './context.ts'
 import { readInto } from './http/adopt.ts'
 import { Tunnel, type TunnelClient } from './http/upgrade.ts'
 import { Timed } from './timers.ts'
+import { noteConnectFailure } from './upstream/connect-failure.ts'
 import { UpstreamConnection, type UpstreamListener } from './upstream/connection.ts'
 import type { EndpointPool } from './upstream/endpoint-pool.ts'
 import type { UpstreamRegistry } from './upstream/registry.ts'
@@ -16,9 +17,6 @@ import type { Upstream } from './upstream/upstream.ts'
 
 /** Endpoints tried for one connection. */
 const maxAttempts = 3
-
-/** Why we could not connect that is no fault of the endpoint. */
-const ourOwnShortage = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL'])
 
 interface Target {
   readonly upstream: Upstream
@@ -60,6 +58,7 @@ export class Builder {
     this.#context.counters[counter.builderAccepted]!++
     if (this.#target === null || !this.#target.upstream.available) {
       socket.destroy()
+      this.#onClosed()
       return
     }
     const connection = new BuilderConnection(this.#context, socket, this.#target, early, () => {
@@ -141,10 +140,7 @@ class BuilderConnection extends Timed implements UpstreamListener, TunnelClient 
     const pool = this.#pool!
     this.#release()
     this.#dialing = null
-    if (!ourOwnShortage.has(code)) pool.failedAt = timers.now
-    if (code === 'CONNECT_TIMEOUT') counters[counter.upstreamConnectTimeouts]!++
-    else if (code === 'ECONNREFUSED') counters[counter.upstreamConnectRefused]!++
-    else counters[counter.upstreamConnectErrors]!++
+    noteConnectFailure(counters, pool, code, timers.now)
     if (this.#attempts < Math.min(this.#target.upstream.size, maxAttempts)) this.dial()
     else this.destroy()
   }

@@ -3,6 +3,7 @@
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Certificate, CertificateId } from '../model/certificate.ts'
 import type { Delta } from '../model/patch.ts'
+import type { ThreadContext } from './context.ts'
 import type { TlsOptions } from './tls-options.ts'
 
 const maxContexts = 2_000
@@ -11,7 +12,14 @@ export class CertificateStore {
   readonly #certificates = new Map<CertificateId, Certificate>()
   /** In order of use, last used last. */
   readonly #contexts = new Map<CertificateId, SecureContext>()
+  /** Those of which the library makes no context as things are; each is logged once. */
+  readonly #refused = new Set<CertificateId>()
+  readonly #log: ThreadContext['log']
   #options: TlsOptions = {}
+
+  constructor(log: ThreadContext['log']) {
+    this.#log = log
+  }
 
   get size(): number {
     return this.#certificates.size
@@ -21,34 +29,31 @@ export class CertificateStore {
   configure(options: TlsOptions): void {
     this.#options = options
     this.#contexts.clear()
+    this.#refused.clear()
   }
 
   /** A changed certificate shows in the next handshake; connections that are open stay. */
   apply(delta: Delta<Certificate, CertificateId>): void {
-    for (const id of delta.deletes) {
-      this.#certificates.delete(id)
-      this.#contexts.delete(id)
-    }
+    for (const id of delta.deletes) this.#forget(id)
     for (const certificate of delta.upserts) {
+      this.#forget(certificate.id)
       this.#certificates.set(certificate.id, certificate)
-      this.#contexts.delete(certificate.id)
     }
   }
 
   /** Forgets all that are not in `ids`. */
   retain(ids: ReadonlySet<CertificateId>): void {
-    for (const id of this.#certificates.keys()) {
-      if (ids.has(id)) continue
-      this.#certificates.delete(id)
-      this.#contexts.delete(id)
-    }
+    for (const id of this.#certificates.keys()) if (!ids.has(id)) this.#forget(id)
   }
 
   get(id: CertificateId): Certificate | null {
     return this.#certificates.get(id) ?? null
   }
 
-  /** The context of this certificate; null when there is none. Never awaits: a handshake waits for it. */
+  /**
+   * The context of this certificate; null when there is none, or none that the settings allow (a short key at a high level
+   * of security). Never awaits: a handshake waits for it.
+   */
   context(id: CertificateId): SecureContext | null {
     const known = this.#contexts.get(id)
     if (known !== undefined) {
@@ -57,8 +62,9 @@ export class CertificateStore {
       return known
     }
     const certificate = this.#certificates.get(id)
-    if (certificate === undefined) return null
-    const context = createSecureContext({ ...this.#options, cert: certificate.chain, key: certificate.key })
+    if (certificate === undefined || this.#refused.has(id)) return null
+    const context = this.#make(certificate)
+    if (context === null) return null
     this.#contexts.set(id, context)
     if (this.#contexts.size > maxContexts) {
       for (const oldest of this.#contexts.keys()) {
@@ -67,5 +73,22 @@ export class CertificateStore {
       }
     }
     return context
+  }
+
+  #make({ id, chain, key }: Certificate): SecureContext | null {
+    try {
+      return createSecureContext({ ...this.#options, cert: chain, key })
+    } catch (error) {
+      const { code = 'ERROR' } = error as NodeJS.ErrnoException
+      this.#refused.add(id)
+      this.#log('a certificate cannot be used; the default one is shown instead', { certificate: id, code })
+      return null
+    }
+  }
+
+  #forget(id: CertificateId): void {
+    this.#certificates.delete(id)
+    this.#contexts.delete(id)
+    this.#refused.delete(id)
   }
 }

@@ -1,7 +1,7 @@
 // Compressed answers through a data thread (contract section 12). What is eligible is told in coding/eligible.test.ts.
 
 import { once } from 'node:events'
-import { brotliDecompressSync, createGunzip, gunzipSync, zstdDecompressSync } from 'node:zlib'
+import { brotliDecompressSync, createGunzip, gunzipSync, gzipSync, zstdDecompressSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { get, ok } from '#test/support/app.ts'
 import { defaultSettings } from '#test/support/data-thread.ts'
@@ -166,6 +166,18 @@ test('broken framing in the first octets: still a proper answer', async () => {
   const client = await stage.connect()
   client.send(get('a.example', '/', 'Accept-Encoding: gzip'))
   expect((await client.response()).status).toBe(502)
+})
+
+test('what is coded already is not coded again, whatever Connection says', async () => {
+  await using stage = await setStage()
+  const coded = gzipSync(text)
+  const head = `HTTP/1.1 200 OK\r\n${plain}\r\nContent-Encoding: gzip\r\nConnection: content-encoding, keep-alive\r\n`
+  stage.app.serve(() => Buffer.concat([Buffer.from(`${head}Content-Length: ${coded.length}\r\n\r\n`), coded]))
+  const client = await stage.connect()
+  client.send(get('a.example', '/', 'Accept-Encoding: gzip'))
+  const response = await client.response()
+  expect(fieldValues(response, 'content-encoding')).toEqual(['gzip'])
+  expect(gunzipSync(response.body).toString()).toBe(text)
 })
 
 test('switched off, nothing is touched', async () => {

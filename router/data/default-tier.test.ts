@@ -42,6 +42,35 @@ test('unknown hosts go to the default service, their health does not', async () 
   )
 })
 
+test('§9 /healthz of a host that some route has is not the router’s, whether or not a route has the path', async () => {
+  await using stage = await setStage({
+    routes: [routeTo('b.example', 'a', { path: { kind: 'prefix', path: '/api' } })],
+  })
+  const client = await stage.connect()
+  client.send(get('b.example', '/healthz'))
+  expect((await client.response()).status).toBe(404)
+  stage.thread.apply({ routes: { upserts: [fallback], deletes: [] } })
+  stage.app.serve(() => ok('the default'))
+  client.send(get('b.example', '/healthz'))
+  expect((await client.response()).body.toString()).toBe('the default')
+})
+
+test('the /healthz of load balancers stays with the router when a rule without a host takes all else', async () => {
+  await using stage = await setStage({
+    routes: [routeTo('any', 'gone', { id: 'any' as RouteId, host: { kind: 'any' } })],
+  })
+  const client = await stage.connect()
+  for (const [path, status] of [
+    ['/healthz', 200],
+    ['/healthz/', 200],
+    ['/', 503],
+    ['/healthz/x', 503],
+  ] as const) {
+    client.send(get('unknown.example', path))
+    expect((await client.response()).status, path).toBe(status)
+  }
+})
+
 test('I-H5 a host none of whose paths match goes to the default, not to a less specific host', async () => {
   await using stage = await setStage({
     apps: 2,

@@ -1,16 +1,21 @@
 // The end of a data thread: it accepts no more, lets what is under way finish, and cuts what does not.
 
-import { connect } from 'node:net'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { expect, test } from 'vitest'
 import { get, ok } from '#test/support/app.ts'
-import { fallbackCertificate } from '#test/support/certificates.ts'
+import { certificateOf, fallbackCertificate } from '#test/support/certificates.ts'
 import { startDataThread } from '#test/support/data-thread.ts'
 import { fieldValue } from '#test/support/http-message.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
-import { connectTlsTo } from '#test/support/peer.ts'
-import { setStage } from '#test/support/stage.ts'
+import { Peer } from '#test/support/peer.ts'
+import { type Stage, setStage } from '#test/support/stage.ts'
+import { idleGrace } from './http/connection.ts'
 
 failOnLeaks()
+
+const certificate = certificateOf('test/a')
 
 function refused(port: number): Promise<string> {
   return new Promise(resolve => {
@@ -134,14 +139,75 @@ test('kept connections to apps do not outlive the thread', async () => {
   expect(stage.thread.open().upstream).toBe(0)
 })
 
-test('a handshake that was under way at the end comes too late', async () => {
-  await using stage = await setStage({ certificates: [fallbackCertificate()] })
-  const client = await connectTlsTo(stage.thread.httpsPort)
+function secureStage(): Promise<Stage> {
+  return setStage({ route: { certificate: certificate.id }, certificates: [fallbackCertificate(), certificate] })
+}
+
+/** A connection to the HTTPS port that the router has accepted and that has not said a word. */
+async function accepted(stage: Stage): Promise<Socket> {
+  const socket = connect({ port: stage.thread.httpsPort, host: '127.0.0.1', allowHalfOpen: true })
+  await once(socket, 'connect')
+  await stage.thread.settle()
+  return socket
+}
+
+async function handshake(socket: Socket): Promise<Peer> {
+  const tls = connectTls({ socket, servername: 'a.example', rejectUnauthorized: false })
+  const peer = new Peer(tls, socket)
+  await once(tls, 'secureConnect')
+  return peer
+}
+
+test('a handshake that begins late is finished, and the request behind it is answered', async () => {
+  await using stage = await secureStage()
+  stage.app.serve(() => ok('yes'))
+  const socket = await accepted(stage)
+  const drained = stage.thread.stop(60_000)
+  const client = await handshake(socket)
   client.send(get('a.example'))
-  // Over TLS 1.3 the client is done before the router is.
-  expect(await stage.thread.stop(60_000)).toBe(0)
-  await client.ended()
+  const response = await client.response()
+  expect([response.status, fieldValue(response, 'connection')]).toEqual([200, 'close'])
+  client.end()
+  expect(await drained).toBe(0)
   await client[Symbol.asyncDispose]()
+})
+
+test('who leaves before the handshake, or fails at it, does not hold up the drain', async () => {
+  await using stage = await secureStage()
+  const leaves = await accepted(stage)
+  const plain = await accepted(stage)
+  const drained = stage.thread.stop(60_000)
+  leaves.destroy()
+  plain.write(get('a.example'))
+  plain.resume()
+  plain.on('end', () => plain.end())
+  expect(await drained).toBe(0)
+})
+
+test('who asks for nothing after a late handshake does not stay for longer than others', async () => {
+  await using stage = await secureStage()
+  const socket = await accepted(stage)
+  const idle = await stage.connect()
+  const drained = stage.thread.stop(1_000)
+  // Now the grace of those that were idle is over.
+  await idle.ended()
+  idle.end()
+  const client = await handshake(socket)
+  await stage.thread.opens({ https: 1 })
+  await stage.thread.elapse(idleGrace)
+  await client.ended()
+  expect(await drained).toBe(0)
+  await client[Symbol.asyncDispose]()
+})
+
+test('a handshake that is not done in time is cut and counted', async () => {
+  await using stage = await secureStage()
+  const socket = await accepted(stage)
+  socket.resume()
+  const closed = once(socket, 'end')
+  expect(await stage.thread.stop(50)).toBe(1)
+  await closed
+  socket.destroy()
   expect(stage.thread.open().https).toBe(0)
 })
 

@@ -60,8 +60,11 @@ export class Entrance {
     options.tls.onConnection = (socket, beneath, announced) => {
       this.#pending.delete(beneath)
       // A client that has gone already has no address; one whose handshake was under way at the end comes too late.
-      if (socket.remoteAddress === undefined || this.#ended) socket.destroy()
-      else this.#serve(socket, true, announced)
+      if (socket.remoteAddress !== undefined && !this.#ended) this.#serve(socket, true, announced)
+      else {
+        socket.destroy()
+        options.onClosed()
+      }
     }
   }
 
@@ -74,14 +77,9 @@ export class Entrance {
     return { httpPort: http, httpsPort: https, builderPort: builder }
   }
 
-  /** Connections that are served, those to the builder included. */
-  get established(): number {
-    return this.#connections.size + this.#options.builder.size
-  }
-
-  /** The same and those that may become so. */
+  /** Connections that are served, those to the builder included, and those that will be: who is among them is waited for. */
   get open(): number {
-    return this.established + this.#pending.size
+    return this.#connections.size + this.#options.builder.size + this.#pending.size
   }
 
   /** Opens the builder's port, again and again until it can be had, or (null) closes it. Tells how that went. */
@@ -172,7 +170,9 @@ export class Entrance {
     const proxied = this.#context.settings.useProxyProtocol
     if (proxied || port === 'https') {
       this.#pending.add(socket)
-      socket.on('close', () => this.#pending.delete(socket))
+      socket.on('close', () => {
+        if (this.#pending.delete(socket)) this.#options.onClosed()
+      })
     }
     if (!proxied) {
       this.#enter(socket, port, null, nothing, 0, 0)

@@ -37,6 +37,7 @@ import { decide, type PolicyRequest } from './policy/chain.ts'
 import { Reply, type ReplyOwner } from './reply.ts'
 import { clientClosed, reasonOf, rescue } from './rescue.ts'
 import type { CompiledRoute } from './table/route-table.ts'
+import { noteConnectFailure } from './upstream/connect-failure.ts'
 import { UpstreamConnection, type UpstreamListener } from './upstream/connection.ts'
 import type { EndpointPool } from './upstream/endpoint-pool.ts'
 
@@ -46,8 +47,6 @@ const maxAttempts = 3
 const maxRefusals = 10
 const maxPooled = 4096
 
-/** Why we could not connect that is no fault of the endpoint. */
-const ourOwnShortage = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL'])
 /** A request up to this length is copied into memory that the exchange keeps; a longer one gets memory of its own. */
 const keptLength = 2048
 
@@ -100,6 +99,8 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
   /** It got past the redirect to HTTPS: from there on HSTS is promised. */
   #admitted = false
   #promisesHttps = false
+  /** Some route names this host, whether or not one has the path. */
+  #isNamedHost = false
   #startedAt = 0
   #upstreamStartedAt = 0
   #row = 0
@@ -236,17 +237,18 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
     return next
   }
 
-  /** Host first, then path; what none answers goes to the default tier, whose `/healthz` is the router's own. */
+  /**
+   * Host first, then path; what none answers goes to the default tier. `/healthz` of hosts that nobody names is the
+   * router's own, also where rules without a host take all else: load balancers ask for it.
+   */
   #match(buffer: Buffer): CompiledRoute | null {
     const { table } = this.#context
     const { secure } = this.#client
     const host = table.matchHost(this.host, secure)
-    if (host !== null) {
-      const route = host.everyPath ?? host.paths.match(pathOf(this.head, buffer))
-      if (route !== null) return route
-    }
-    const path = pathOf(this.head, buffer)
-    return isHealthPath(path) ? null : table.matchDefault(path, secure)
+    this.#isNamedHost = host !== null && !host.isAny
+    if (!this.#isNamedHost && isHealthPath(pathOf(this.head, buffer))) return null
+    const route = host === null ? null : (host.everyPath ?? host.paths.match(pathOf(this.head, buffer)))
+    return route ?? table.matchDefault(pathOf(this.head, buffer), secure)
   }
 
   /** From here on every answer promises HTTPS to a client that uses it (contract section 8, HSTS). */
@@ -266,7 +268,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
   }
 
   #defaultVhost(buffer: Buffer): Answer {
-    const health = isHealthPath(pathOf(this.head, buffer))
+    const health = !this.#isNamedHost && isHealthPath(pathOf(this.head, buffer))
     this.logApp = health ? 'router-healthz' : 'router-default-vhost'
     return health ? healthy : notFound
   }
@@ -501,10 +503,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
     endpoint.inFlight--
     const route = this.#route!
     if (!connection.connected) {
-      if (!ourOwnShortage.has(code)) endpoint.failedAt = timers.now
-      if (code === 'CONNECT_TIMEOUT') counters[counter.upstreamConnectTimeouts]!++
-      else if (code === 'ECONNREFUSED') counters[counter.upstreamConnectRefused]!++
-      else counters[counter.upstreamConnectErrors]!++
+      noteConnectFailure(counters, endpoint, code, timers.now)
       // Not one octet left this machine: another endpoint may be asked whatever the method is.
       if (this.#mayConnectElsewhere(route, code)) {
         counters[counter.upstreamRetries]!++

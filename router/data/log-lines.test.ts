@@ -88,6 +88,26 @@ test('a change holds for requests that begin after it', async () => {
   for (const line of [lines[0], lines[3]]) expect(line?.split(' - ')).toHaveLength(14)
 })
 
+test('§16 which connection, and which of its requests', async () => {
+  const certificate = certificateOf('test/a')
+  await using stage = await setStage({
+    settings: { logFormat: '$connection $connection_requests $uri' },
+    route: { certificate: certificate.id },
+    certificates: [fallbackCertificate(), certificate],
+  })
+  stage.app.serve(() => ok('x'))
+  const first = await stage.connect()
+  // The second is in the same segment, the third comes later.
+  first.send(get('a.example', '/1') + get('a.example', '/2'))
+  for (let i = 0; i < 2; i++) await first.response()
+  const second = await stage.connectTls()
+  second.send(get('a.example', '/3'))
+  await second.response()
+  first.send(get('a.example', '/4'))
+  await first.response()
+  expect(await stage.thread.logged(4)).toEqual(['1 1 /1', '1 2 /2', '2 1 /3', '1 3 /4'])
+})
+
 test('requests under way are counted', async () => {
   await using stage = await setStage()
   const client = await stage.connect()

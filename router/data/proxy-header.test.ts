@@ -236,17 +236,51 @@ test('§10 a change counts for connections accepted afterwards; those that are o
   }
 })
 
-test('a drain does not wait for those who have not said who they are', async () => {
+test('a drain waits for those who are about to say who they are, and for their request', async () => {
+  await using stage = await setProxyStage()
+  stage.app.serve(() => ok('yes'))
+  const client = await stage.connect()
+  await client.send(text.slice(0, 20))
+  await stage.thread.settle()
+  const drained = stage.thread.stop(60_000)
+  client.send(text.slice(20) + get('a.example'))
+  const response = await client.response()
+  expect([response.status, fieldValue(response, 'connection')]).toEqual([200, 'close'])
+  client.end()
+  expect(await drained).toBe(0)
+})
+
+test('who leaves within the header does not hold up a drain', async () => {
+  await using stage = await setProxyStage({
+    builder: { upstream: 'nobody' as UpstreamId, connectTimeout: 1000, idleTimeout: 1000 },
+  })
+  const leaves = await stage.connect()
+  await leaves.send('PROXY TCP4 ')
+  const wrong = await stage.connect()
+  await wrong.send('PROXY ')
+  // The builder has no endpoint to connect this one to.
+  await using refused = await connectTo(stage.thread.builderPort)
+  await refused.send('PROXY ')
+  await stage.thread.settle()
+  const drained = stage.thread.stop(60_000)
+  leaves.end()
+  wrong.send('TCP5\r\n')
+  refused.send(text.slice('PROXY '.length))
+  expect(await drained).toBe(0)
+  for (const client of [leaves, wrong, refused]) await client.ended()
+})
+
+test('who does not say in time is cut at the end of the drain, and counted', async () => {
   await using stage = await setProxyStage()
   const client = await stage.connect()
   await client.send('PROXY TCP4 ')
   await stage.thread.settle()
-  expect(await stage.thread.stop()).toBe(0)
+  expect(await stage.thread.stop(50)).toBe(1)
   await client.ended()
 })
 
 for (const useProxyProtocol of [false, true]) {
-  test(`nor for a handshake that is not done, which is cut ${useProxyProtocol ? 'behind a header' : 'without a header'}`, async () => {
+  test(`so is who does not end a handshake in time, ${useProxyProtocol ? 'behind a header' : 'without a header'}`, async () => {
     await using stage = await setProxyStage({ settings: { useProxyProtocol } })
     const clients: Peer[] = []
     // Nothing, half of a record, and a hello whose answer is not taken.
@@ -257,7 +291,7 @@ for (const useProxyProtocol of [false, true]) {
       clients.push(client)
     }
     await stage.thread.settle()
-    expect(await stage.thread.stop()).toBe(0)
+    expect(await stage.thread.stop(50)).toBe(hellos.length)
     for (const client of clients) {
       await client.ended()
       await client[Symbol.asyncDispose]()

@@ -31,6 +31,10 @@ const rows: [name: string, octets: Buffer | string, want: 'invalid' | 'incomplet
   ['v1 TCP4', 'PROXY TCP4 192.0.2.1 10.0.0.1 4711 8080\r\n', { source: '192.0.2.1' }],
   ['v1 TCP6', 'PROXY TCP6 2001:db8::1 ::1 4711 8080\r\n', { source: '2001:db8::1' }],
   ['v1 TCP6 with an IPv4 address in it', 'PROXY TCP6 ::ffff:192.0.2.1 ::1 1 2\r\n', { source: '192.0.2.1' }],
+  ['v1 the same in upper case', 'PROXY TCP6 ::FFFF:10.1.2.3 ::1 1 2\r\n', { source: '10.1.2.3' }],
+  ['v1 the same in groups', 'PROXY TCP6 0:0:0:0:0:ffff:a0a:a0a ::1 1 2\r\n', { source: '10.10.10.10' }],
+  ['v1 TCP6 with nearly one', 'PROXY TCP6 ::ffff:1:2.3.4.5 ::1 1 2\r\n', { source: '::ffff:1:203:405' }],
+  ['v1 TCP6 at length', 'PROXY TCP6 2001:0DB8:0:0:0:0:0:0001 ::1 1 2\r\n', { source: '2001:db8::1' }],
   [
     'v1, the longest address line',
     `PROXY TCP6 ${'ffff:'.repeat(7)}ffff ${'ffff:'.repeat(7)}ffff 65535 65535\r\n`,

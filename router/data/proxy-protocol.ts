@@ -2,7 +2,7 @@
 // about the client before the client's own octets. Pure: octets in, a verdict out.
 
 import { isIPv4, isIPv6 } from 'node:net'
-import { normalizePeer } from './http/forwarded.ts'
+import { addressOf, canonicalAddress } from './ip-address.ts'
 
 export type ProxyHeader =
   /** So far so good; ask again when there is more. */
@@ -54,7 +54,7 @@ function parseText(buffer: Buffer, start: number, end: number): ProxyHeader {
   const [protocol = '', source = '', destination = '', sourcePort = '', destinationPort = ''] = words
   if (words.length !== 5 || !isPort(sourcePort) || !isPort(destinationPort)) return invalid
   if (!isAddress(protocol, source) || !isAddress(protocol, destination)) return invalid
-  return { kind: 'header', length, source: normalizePeer(source) }
+  return { kind: 'header', length, source: canonicalAddress(source) }
 }
 
 function isAddress(protocol: string, text: string): boolean {
@@ -106,26 +106,5 @@ function leastBlock(family: number): number | null {
 function sourceOf(family: number, buffer: Buffer, at: number): string | null {
   if (family === 0x11) return buffer.subarray(at, at + 4).join('.')
   if (family !== 0x21) return null
-  const mapped = buffer.compare(mappedPrefix, 0, 12, at, at + 12) === 0
-  if (mapped) return buffer.subarray(at + 12, at + 16).join('.')
-  const groups = Array.from({ length: 8 }, (_, i) => buffer.readUInt16BE(at + 2 * i))
-  return shorten(groups)
-}
-
-const mappedPrefix = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff])
-
-/** RFC 5952: the longest run of two or more zero groups, the first of equal ones, becomes `::`. */
-function shorten(groups: readonly number[]): string {
-  let from = 0
-  let longest = 1
-  for (let i = 0; i < 8; i++) {
-    let run = 0
-    while (groups[i + run] === 0) run++
-    if (run > longest) {
-      longest = run
-      from = i
-    }
-  }
-  const text = (part: readonly number[]): string => part.map(group => group.toString(16)).join(':')
-  return longest === 1 ? text(groups) : `${text(groups.slice(0, from))}::${text(groups.slice(from + longest))}`
+  return addressOf(Array.from({ length: 8 }, (_, i) => buffer.readUInt16BE(at + 2 * i)))
 }

@@ -276,7 +276,7 @@ export class Reply implements CodedBodyOwner {
   }
 
   onCodedBroken(headWaits: boolean): void {
-    if (headWaits) this.headDone = false
+    if (headWaits) this.#withdrawHead()
     this.#invalid()
   }
 
@@ -316,7 +316,7 @@ export class Reply implements CodedBodyOwner {
     if (next < 0) {
       slab.at = from
       // Nothing of it has gone out yet: the client can still be told properly.
-      if (headWaits) this.headDone = false
+      if (headWaits) this.#withdrawHead()
       this.#invalid()
       return
     }
@@ -326,6 +326,12 @@ export class Reply implements CodedBodyOwner {
     this.#clientBlocked = false
     // Octets behind the answer were not asked for: nobody knows what they would answer.
     this.#owner.onReplyDone(next === end)
+  }
+
+  /** Of what has been sent so far nothing but interim heads is left. */
+  #withdrawHead(): void {
+    this.headDone = false
+    this.#owner.headBytesSent = this.#owner.bytesSent
   }
 
   #writeUntilClose(buffer: Buffer, start: number, end: number): void {
@@ -342,8 +348,9 @@ export class Reply implements CodedBodyOwner {
   send(from: number): void {
     const client = this.#client
     this.#owner.bytesSent += this.#context.slab.at - from
-    this.#clientBlocked =
-      !client.send(from) && (this.#readAhead === 0 || client.socket.writableLength > this.#readAhead)
+    // Only `onClientDrain` takes it back: the drain is what wakes those who wait.
+    if (!client.send(from) && (this.#readAhead === 0 || client.socket.writableLength > this.#readAhead))
+      this.#clientBlocked = true
   }
 
   #upgrade(buffer: Buffer, start: number, end: number): void {
@@ -360,6 +367,7 @@ export class Reply implements CodedBodyOwner {
     slab.reserve(end + clock.serverAndDate.length + lines.length + headSlack)
     const from = slab.at
     slab.at = this.#writeHead(buffer, lines, remakes.nothing)
+    this.#owner.headBytesSent += slab.at - from
     this.send(from)
     this.#owner.onReplyUpgrade(buffer, start, end)
   }

@@ -45,7 +45,7 @@ const realTime: Pace = { clock: () => performance.now(), tick: 100 }
 export class DataThread {
   readonly #send: Send
   readonly #context: ThreadContext
-  readonly #certificates = new CertificateStore()
+  readonly #certificates = new CertificateStore((message, fields) => this.#log(message, fields))
   readonly #upstreams = new UpstreamRegistry()
   readonly #builder: Builder
   readonly #tls: TlsTerminator
@@ -80,7 +80,7 @@ export class DataThread {
       draining: false,
     }
     const onClosed = (): void => {
-      if (this.#context.draining && this.#entrance.established === 0) this.#drained()
+      if (this.#context.draining && this.#entrance.open === 0) this.#drained()
     }
     this.#builder = new Builder(this.#context, onClosed)
     this.#tls = new TlsTerminator({
@@ -181,11 +181,9 @@ export class DataThread {
 
   /** What clients see that send no server name, or one that no route has: the platform's certificate, else our own. */
   #useDefaultCertificate(): void {
-    const { platformCertificate } = this.#context.settings
-    const certificate =
-      (platformCertificate === null ? null : this.#certificates.get(platformCertificate)) ??
-      this.#certificates.get('self-signed' as CertificateId)
-    if (certificate !== null) this.#tls.useDefault(certificate)
+    const ids = [this.#context.settings.platformCertificate, 'self-signed' as CertificateId]
+    const certificates = ids.map(id => (id === null ? null : this.#certificates.get(id)))
+    this.#tls.useDefault(certificates.filter(certificate => certificate !== null))
   }
 
   /** What clients and endpoints can provoke any number of is cut here, before it can flood control. */
@@ -215,7 +213,7 @@ export class DataThread {
     if (context.draining) return
     context.draining = true
     this.#entrance.close()
-    if (this.#entrance.established === 0) {
+    if (this.#entrance.open === 0) {
       this.#drained()
       return
     }
@@ -230,7 +228,7 @@ export class DataThread {
     this.#ended = true
     clearTimeout(this.#closeIdle)
     clearTimeout(this.#cutAll)
-    const cut = this.#entrance.established
+    const cut = this.#entrance.open
     this.#entrance.cut()
     this.#upstreams.retain(new Set())
     clearInterval(this.#ticker)

@@ -46,6 +46,10 @@ const timeouts: [sessionCache: string, sessionTimeout: number, want: number | un
   ['off', 600_000, 600, false],
   ['none', 600_000, 600, false],
   ['builtin', 600_000, 600, true],
+  ['builtin', 600_001, 601, true],
+  ['builtin', 1500, 2, true],
+  ['builtin', 500, 1, true],
+  ['builtin', 0, 1, true],
   ['shared:SSL:10m', 3_600_000, 3600, true],
   ['builtin:1000 shared:SSL:10m', 365 * 86_400_000, 604_800, true],
 ]
@@ -54,6 +58,7 @@ for (const [sessionCache, sessionTimeout, want, caches] of timeouts) {
     const tls = settings({ sessionCache, sessionTimeout })
     expect(tlsOptions(tls).sessionTimeout).toBe(want)
     expect(cachesSessions(tls)).toBe(caches)
+    expect(() => createSecureContext(tlsOptions(tls))).not.toThrow()
   })
 }
 

@@ -27,14 +27,19 @@ export function tlsOptions(settings: TlsSettings): TlsOptions {
     honorCipherOrder: true,
     // With TLS 1.3 too nothing is resumed then.
     secureOptions: settings.useSessionTickets ? 0 : constants.SSL_OP_NO_TICKET,
-    // Section 4: the timeout counts only with a cache; Node takes seconds.
-    ...(settings.sessionCache !== '' && { sessionTimeout: Math.min(settings.sessionTimeout / 1000, maxTimeout) }),
+    // Section 4: the timeout counts only with a cache.
+    ...(settings.sessionCache !== '' && { sessionTimeout: secondsOf(settings.sessionTimeout) }),
     dhparam: dhParameters ?? 'auto',
   }
 }
 
 /** Seconds: the most that TLS 1.3 lets a ticket live (RFC 8446 section 4.6.1). */
 const maxTimeout = 604_800
+
+/** Node takes whole seconds and throws at anything else; none at all would be OpenSSL's own default. */
+function secondsOf(timeout: number): number {
+  return Math.max(1, Math.min(Math.ceil(timeout / 1000), maxTimeout))
+}
 
 /** The span of what is listed, for there can be no gaps; 1.2 and 1.3 when nothing usable is. */
 function versionsOf(protocols: readonly string[]): { minVersion: SecureVersion; maxVersion: SecureVersion } {

@@ -1,10 +1,13 @@
 // The TLS settings as a client meets them (contract sections 4, 8 and 16): versions, suites, sessions, sizes of records.
 
+import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { connect as connectPlain } from 'node:net'
 import { duplexPair } from 'node:stream'
 import { type ConnectionOptions, connect as connectTls, type SecureVersion } from 'node:tls'
 import { describe, expect, test } from 'vitest'
+import { makePair } from '#router/control/testdata/make-certificate.ts'
+import type { Certificate } from '#router/model/certificate.ts'
 import type { TlsSettings } from '#router/model/settings.ts'
 import { get, ok } from '#test/support/app.ts'
 import { certificateOf, fallbackCertificate } from '#test/support/certificates.ts'
@@ -178,6 +181,83 @@ describe('sessions', () => {
     change(stage, { useSessionTickets: false, sessionCache: 'shared:SSL:1m' })
     // It was forgotten meanwhile.
     expect((await visit(stage, only('TLSv1.2'), first.session)).resumed).toBe(false)
+  })
+})
+
+for (const sessionTimeout of [1500, 500, 1]) {
+  test(`§4 ssl.sessionTimeout of ${sessionTimeout} ms does no harm`, async () => {
+    await using stage = await setTlsStage({ sessionTimeout, sessionCache: 'shared:SSL:1m' })
+    for (const servername of ['a.example', 'nobody.example'])
+      expect((await visit(stage, { ...only('TLSv1.2'), servername })).resumed).toBe(false)
+    expect(stage.thread.complaints()).toEqual([])
+  })
+}
+
+describe('what the library refuses is left out, and said', () => {
+  const weak = '-----BEGIN DH PARAMETERS-----\nMAYCAQcCAQI=\n-----END DH PARAMETERS-----\n'
+  const rows: [name: string, tls: Partial<TlsSettings>, want: string][] = [
+    ['ciphers', { ciphers: 'HIGH:!HIGH' }, 'the list of ciphers cannot be used'],
+    ['ciphers beside old versions', { ciphers: 'HIGH:!HIGH', protocols: ['TLSv1.1', 'TLSv1.2'] }, 'the list of'],
+    ['dhparam', { dhParameters: weak }, 'dhparam cannot be used'],
+    ['both', { dhParameters: weak, ciphers: 'HIGH:!HIGH' }, 'the list of ciphers with dhparam cannot be used'],
+  ]
+  for (const [name, tls, want] of rows) {
+    test(`§16 ${name}`, async () => {
+      await using stage = await setTlsStage(tls)
+      for (const servername of ['a.example', 'nobody.example'])
+        expect((await stage.connectTls({ ...only('TLSv1.2'), servername })).socket.getProtocol()).toBe('TLSv1.2')
+      expect(stage.thread.complaints()).toEqual([expect.stringContaining(want)])
+    })
+  }
+
+  test('nothing helps: the last settings stay', async () => {
+    await using stage = await setTlsStage({ protocols: ['TLSv1.3'] })
+    // No annotation gives this; what there may be next is not known.
+    change(stage, { sessionTimeout: Number.NaN, sessionCache: 'builtin', ciphers: 'HIGH' })
+    for (const servername of ['a.example', 'nobody.example']) {
+      expect((await stage.connectTls({ servername })).socket.getProtocol()).toBe('TLSv1.3')
+      await expect(stage.connectTls({ ...only('TLSv1.2'), servername })).rejects.toThrow()
+    }
+    expect(stage.thread.complaints()).toEqual([expect.stringContaining('what was in force before stays')])
+    change(stage, {})
+    expect((await stage.connectTls(only('TLSv1.2'))).socket.getProtocol()).toBe('TLSv1.2')
+  })
+})
+
+describe('a certificate that the settings refuse', () => {
+  const { crt, key } = makePair('a.example', Date.UTC(2040, 0), 'rsa')
+  const { fingerprint256 } = new X509Certificate(crt)
+  const short: Certificate = { ...certificateOf('test/a'), chain: crt, key, fingerprint: fingerprint256 }
+  const strict = { ciphers: 'HIGH:@SECLEVEL=3' }
+  const shown = async (stage: Stage, servername: string): Promise<string | undefined> =>
+    (await stage.connectTls({ servername })).socket.getPeerX509Certificate()?.fingerprint256
+
+  test('§8 the default one is shown instead, and it is said once', async () => {
+    await using stage = await setTlsStage(strict, { certificates: [own, short] })
+    for (let i = 0; i < 3; i++) expect(await shown(stage, 'a.example')).toBe(own.fingerprint)
+    expect(stage.thread.complaints()).toEqual([expect.stringContaining('a certificate cannot be used')])
+    // A new one under the same name is tried anew.
+    stage.thread.apply({ certificates: { upserts: [certificate], deletes: [] } })
+    expect(await shown(stage, 'a.example')).toBe(certificate.fingerprint)
+    stage.thread.apply({ certificates: { upserts: [short], deletes: [] } })
+    expect(await shown(stage, 'a.example')).toBe(own.fingerprint)
+    expect(stage.thread.complaints()).toHaveLength(2)
+    change(stage, {})
+    expect(await shown(stage, 'a.example')).toBe(short.fingerprint)
+  })
+
+  test("§8 the platform's own: ours is shown instead", async () => {
+    const settings = { ...settingsOf(strict), platformCertificate: short.id }
+    await using stage = await setTlsStage({}, { certificates: [own, short], settings })
+    expect(await shown(stage, 'nobody.example')).toBe(own.fingerprint)
+    expect(stage.thread.complaints()).toEqual(['the default certificate cannot be used'])
+    stage.thread.apply({ settings: defaultSettings({ platformCertificate: short.id }) })
+    expect(await shown(stage, 'nobody.example')).toBe(short.fingerprint)
+    // Stricter settings are in force at once, whatever is shown then.
+    const stricter = settingsOf({ ...strict, protocols: ['TLSv1.3'] })
+    stage.thread.apply({ settings: defaultSettings({ ...stricter, platformCertificate: short.id }) })
+    expect(await shown(stage, 'nobody.example')).toBe(own.fingerprint)
+    await expect(stage.connectTls({ ...only('TLSv1.2'), servername: 'nobody.example' })).rejects.toThrow()
   })
 })
 

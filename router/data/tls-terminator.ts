@@ -35,9 +35,11 @@ export class TlsTerminator {
   /** Whom PROXY headers named, by the connection beneath, until the handshake is done. */
   readonly #announced = new WeakMap<Socket, string>()
   #ticketKeys: Buffer
+  /** The last that the library took. */
   #tls: TlsOptions = {}
   #recordSize = 16_384
-  #certificate: Certificate | null = null
+  #certificates: readonly Certificate[] = []
+  #shown: Certificate | null = null
 
   constructor(options: TlsTerminatorOptions) {
     this.#options = options
@@ -86,10 +88,14 @@ export class TlsTerminator {
     this.#renew()
   }
 
-  /** What clients see that send no server name, or one that no route has. */
-  useDefault(certificate: Certificate): void {
-    if (certificate === this.#certificate) return
-    this.#certificate = certificate
+  /**
+   * What clients see that send no server name, or one that no route has: the first of these, if it can be used, else what
+   * they saw before, else the others.
+   */
+  useDefault(certificates: readonly Certificate[]): void {
+    const known = this.#certificates
+    if (certificates.length === known.length && certificates.every((one, at) => one === known[at])) return
+    this.#certificates = certificates
     this.#renew()
   }
 
@@ -100,29 +106,35 @@ export class TlsTerminator {
   }
 
   #renew(): void {
-    const certificate = this.#certificate
-    if (certificate === null) return
-    try {
-      const options = { ...this.#tls, cert: certificate.chain, key: certificate.key, ticketKeys: this.#ticketKeys }
-      this.#server.setSecureContext(options)
-    } catch (error) {
-      // What was shown before stays; the rest of the patch shall not suffer.
-      const { code = 'ERROR' } = error as NodeJS.ErrnoException
-      this.#options.context.log('the default certificate cannot be used', { certificate: certificate.id, code })
+    const [first, ...others] = this.#certificates
+    if (first === undefined) return
+    for (const certificate of new Set([first, this.#shown ?? first, ...others])) {
+      const { id, chain, key } = certificate
+      try {
+        this.#server.setSecureContext({ ...this.#tls, cert: chain, key, ticketKeys: this.#ticketKeys })
+        this.#shown = certificate
+        return
+      } catch (error) {
+        // When none can be used, all is as it was; the rest of the patch shall not suffer.
+        this.#options.context.log('the default certificate cannot be used', { certificate: id, code: codeOf(error) })
+      }
     }
   }
 
-  /** The library has the last word on a list of suites. */
+  /** The library has the last word; without what it refuses, or else as it was, TLS goes on. */
   #usable(options: TlsOptions): TlsOptions {
-    try {
-      createSecureContext(options)
-      return options
-    } catch (error) {
-      const { code = 'ERROR' } = error as NodeJS.ErrnoException
-      this.#options.context.log('the list of ciphers cannot be used; that of the library is in force', { code })
-      const old = options.minVersion === 'TLSv1' || options.minVersion === 'TLSv1.1'
-      return { ...options, ciphers: old ? 'DEFAULT:@SECLEVEL=0' : undefined }
+    const error = refusal(options)
+    if (error === null) return options
+    const { log } = this.#options.context
+    const code = codeOf(error)
+    for (const { what, without } of relaxations(options)) {
+      if (refusal(without) !== null) continue
+      log(`${what} cannot be used; the default of the TLS library is in force`, { code })
+      return without
     }
+    const reason = error instanceof Error ? error.message.slice(0, maxReason) : ''
+    log('the TLS settings cannot be used; what was in force before stays', { code, reason })
+    return this.#tls
   }
 
   #secured(socket: TLSSocket): void {
@@ -137,6 +149,35 @@ export class TlsTerminator {
     socket.setMaxSendFragment(this.#recordSize)
     this.onConnection(socket, plain, this.#announced.get(plain) ?? null)
   }
+}
+
+const maxReason = 200
+
+/** What the library has against these options; null: nothing. */
+function refusal(options: TlsOptions): unknown {
+  try {
+    createSecureContext(options)
+    return null
+  } catch (error) {
+    return error
+  }
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? 'ERROR'
+}
+
+/** The options without one of those that only the library can judge, then without both. */
+function* relaxations(options: TlsOptions): Generator<{ what: string; without: TlsOptions }> {
+  const old = options.minVersion === 'TLSv1' || options.minVersion === 'TLSv1.1'
+  const ciphers = old ? 'DEFAULT:@SECLEVEL=0' : undefined
+  const dhparam = 'auto'
+  // The parameters first: with a level of security it is they that the level forbids.
+  if (options.dhparam !== dhparam) yield { what: 'dhparam', without: { ...options, dhparam } }
+  if (options.ciphers !== ciphers) yield { what: 'the list of ciphers', without: { ...options, ciphers } }
+  const both = { ...options, dhparam, ciphers } as const
+  if (options.dhparam !== dhparam && options.ciphers !== ciphers)
+    yield { what: 'the list of ciphers with dhparam', without: both }
 }
 
 /** Contract section 8: who speaks plain HTTP to this port gets an answer that tells so. */

@@ -53,6 +53,8 @@ const checks: readonly (readonly [name: string, blocks: readonly string[], addre
   ['IPv4 written as IPv6', ['10.0.0.0/8'], '::ffff:10.1.2.3', true],
   ['one of several', ['10.0.0.0/8', '192.0.2.0/24', '2001:db8::/32'], '192.0.2.9', true],
   ['none of several', ['10.0.0.0/8', '192.0.2.0/24'], '198.51.100.1', false],
+  ['a block of IPv4 written as IPv6', ['::ffff:10.0.0.0/104'], '10.9.9.9', true],
+  ['one address of IPv4 written as IPv6', ['::FFFF:10.0.0.1'], '10.0.0.1', true],
   ['all IPv6 are not all IPv4', ['::/0'], '10.0.0.1', false],
   ['none of none', [], '10.0.0.1', false],
 ]

@@ -22,7 +22,7 @@ export interface EncoderSink {
  * Native memory of one thread's encoders, enough for some 490 of gzip, 170 of zstd or 120 of brotli at the usual levels.
  * Most bodies need one for less than a millisecond; a response that finds none crosses uncompressed.
  */
-const maxOctets = 128 * 1024 * 1024
+const maxOctets = 48 * 1024 * 1024
 
 /**
  * Octets that one body may bring in one turn of the event loop. A fast endpoint is read up to 32 times in a turn: without

@@ -37,6 +37,10 @@ export class ClientConnection extends Timed {
   /** The connection began with a PROXY header, which says who the client is: X-Forwarded-For does not count. */
   readonly ignoresForwardedFor: boolean
   readonly onClosed: (connection: ClientConnection) => void
+  /** Counted from 1 in each thread. */
+  readonly serial: number
+  /** Requests begun so far. */
+  requests = 0
   tunnel: Tunnel | null = null
   /** What X-Forwarded-Port says when the client does not. */
   readonly port: string
@@ -74,14 +78,17 @@ export class ClientConnection extends Timed {
     this.ignoresForwardedFor = announced !== null
     this.port = secure ? '443' : '80'
     this.onClosed = onClosed
-    context.counters[secure ? counter.httpsOpen : counter.httpOpen]!++
-    context.counters[secure ? counter.httpsAccepted : counter.httpAccepted]!++
+    const { counters } = context
+    counters[secure ? counter.httpsOpen : counter.httpOpen]!++
+    counters[secure ? counter.httpsAccepted : counter.httpAccepted]!++
+    this.serial = counters[counter.httpAccepted]! + counters[counter.httpsAccepted]!
     socket.on('drain', () => this.#onDrain())
     socket.on('end', () => this.#onEnd())
     socket.on('error', () => this.#onGone(true))
     socket.on('close', () => this.#onGone(false))
-    // A connection that sends nothing at first may not stay for longer than one that sends half a head.
-    context.timers.set(this, clientTimeout)
+    // A connection that sends nothing at first may not stay for longer than one that sends half a head. One whose handshake
+    // was under way when the drain began missed the goodbye to idle ones.
+    context.timers.set(this, context.draining ? idleGrace : clientTimeout)
     readInto(socket, context.readBuffer, (octets, buffer) => this.#onRead(octets, buffer))
     socket.resume()
   }
@@ -284,6 +291,7 @@ export class ClientConnection extends Timed {
     const exchange = Exchange.acquire(this)
     this.#exchange = exchange
     this.#emptyLine = false
+    this.requests++
     this.setDeadline(clientTimeout)
     return exchange
   }

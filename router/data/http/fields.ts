@@ -189,7 +189,13 @@ const protectedFields = Uint8Array.from({ length: fieldIds }, (_, id) =>
   id === fieldId.transferEncoding ||
   id === fieldId.xForwardedFor ||
   id === fieldId.xForwardedProto ||
-  id === fieldId.xForwardedPort
+  id === fieldId.xForwardedPort ||
+  // Without these a coded body would pass for a plain one.
+  id === fieldId.contentEncoding ||
+  id === fieldId.contentType ||
+  id === fieldId.cacheControl ||
+  id === fieldId.vary ||
+  id === fieldId.etag
     ? 1
     : 0,
 )

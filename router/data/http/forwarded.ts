@@ -2,6 +2,7 @@
 
 import { isIP } from 'node:net'
 import type { AddressSet } from '../../model/cidr.ts'
+import { canonicalAddress } from '../ip-address.ts'
 
 /**
  * The client behind trusted proxies: `lists` are the values of X-Forwarded-For in order. Walks from the right past
@@ -36,12 +37,12 @@ function parseAddress(text: string): string | null {
   return colon > 0 && isIP(host) === 4 && /^[0-9]{1,5}$/.test(text.slice(colon + 1)) ? host : null
 }
 
-/** An IPv4 peer of a dual-stack socket comes as `::ffff:192.0.2.1`, one on our own link with its zone: `fe80::1%eth0`. */
+/**
+ * An IPv4 peer of a dual-stack socket comes as `::ffff:192.0.2.1`, one on our own link with its zone: `fe80::1%eth0`.
+ * Empty: there is no address (any more).
+ */
 export function normalizePeer(address: string | undefined): string {
-  if (address === undefined) return ''
-  if (address.startsWith('::ffff:') && address.includes('.')) return address.slice(7)
-  const zone = address.indexOf('%')
-  return zone < 0 ? address : address.slice(0, zone)
+  return address === undefined ? '' : (canonicalAddress(address) ?? '')
 }
 
 export type Scheme = 'http' | 'https' | 'ws' | 'wss'

@@ -4,11 +4,12 @@
 
 import type { RE2JS } from 're2js'
 import { assertNever } from '#kit/assert-never.ts'
-import { compileHostExpression } from '../../model/host-expression.ts'
+import { compileHostExpression, maxExpressions } from '../../model/host-expression.ts'
 import type { HostMatch } from '../../model/route.ts'
 
 /** No host name is longer (RFC 1035 section 2.3.4), and looking for the suffixes of a very long one would take long. */
 const maxHost = 253
+const maxVerdicts = 4096
 
 interface Ordered<T> {
   readonly value: T
@@ -18,6 +19,7 @@ interface Ordered<T> {
 interface Expression<T> extends Ordered<T> {
   readonly text: string
   readonly pattern: RE2JS
+  readonly size: number
 }
 
 export class HostIndex<T> {
@@ -29,6 +31,8 @@ export class HostIndex<T> {
   readonly #label = new Map<string, Ordered<T>>()
   /** By `order`, then text. */
   #expressions: readonly Expression<T>[] = []
+  /** What hosts were found to match, until an expression changes: clients ask for the same few again and again. */
+  readonly #verdicts = new Map<string, Expression<T> | null>()
   #any: T | null = null
 
   /** Of the labels and expressions that match a host the one with the least `order`, by code unit, has it. */
@@ -70,6 +74,7 @@ export class HostIndex<T> {
         break
       case 'regex':
         this.#expressions = this.#expressions.filter(({ text }) => text !== host.expression)
+        this.#verdicts.clear()
         break
       case 'any':
         this.#any = null
@@ -106,11 +111,27 @@ export class HostIndex<T> {
     const dot = host.indexOf('.')
     if (dot <= 0 || dot === host.length - 1) return null
     const labelled = this.#label.get(host.slice(0, dot))
-    for (const { pattern, value, order } of this.#expressions) {
-      if (labelled !== undefined && labelled.order <= order) break
-      if (pattern.matches(host)) return value
+    const expression = this.#expressions.length === 0 ? null : this.#verdict(host)
+    if (expression === null) return labelled?.value ?? null
+    return labelled !== undefined && labelled.order <= expression.order ? labelled.value : expression.value
+  }
+
+  /** The first expression that matches; beyond a bound on all of them together none is looked at. */
+  #verdict(host: string): Expression<T> | null {
+    const known = this.#verdicts.get(host)
+    if (known !== undefined) return known
+    let size = 0
+    let found: Expression<T> | null = null
+    for (const expression of this.#expressions) {
+      size += expression.size
+      if (size > maxExpressions) break
+      if (!expression.pattern.matches(host)) continue
+      found = expression
+      break
     }
-    return labelled?.value ?? null
+    if (this.#verdicts.size >= maxVerdicts) this.#verdicts.clear()
+    this.#verdicts.set(host, found)
+    return found
   }
 
   #suffixes(depth: 'any' | 'one'): Map<string, T> {
@@ -118,6 +139,7 @@ export class HostIndex<T> {
   }
 
   #setExpression(text: string, value: T, order: string): void {
+    this.#verdicts.clear()
     const known = this.#expressions.find(expression => expression.text === text)
     const compiled = known ?? compileHostExpression(text)
     const others = this.#expressions.filter(expression => expression !== known)
@@ -126,7 +148,8 @@ export class HostIndex<T> {
       this.#expressions = others
       return
     }
-    const next = [...others, { text, pattern: compiled.pattern, value, order }]
+    const { pattern, size } = compiled
+    const next = [...others, { text, pattern, size, value, order }]
     this.#expressions = next.sort((a, b) => compareText(a.order, b.order) || compareText(a.text, b.text))
   }
 }

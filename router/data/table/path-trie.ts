@@ -19,8 +19,10 @@ interface Node<T> {
 
 export class PathTrie<T> {
   readonly #root: Node<T> = node()
-  /** The longest first. */
-  #textPrefixes: readonly Entry<T>[] = []
+  readonly #texts = new Set<string>()
+  /** The longest first, once sorted. */
+  readonly #textPrefixes: Entry<T>[] = []
+  #isSorted = true
 
   /** False when this path, of this kind, is taken: the first one stays. */
   insert(match: PathMatch, value: T): boolean {
@@ -43,17 +45,26 @@ export class PathTrie<T> {
   }
 
   #insertText(path: string, value: T): boolean {
-    if (this.#textPrefixes.some(known => known.path === path)) return false
-    this.#textPrefixes = [...this.#textPrefixes, { path, value }].sort((a, b) => b.path.length - a.path.length)
+    if (this.#texts.has(path)) return false
+    this.#texts.add(path)
+    this.#textPrefixes.push({ path, value })
+    this.#isSorted = false
     return true
+  }
+
+  #matchText(path: string): Entry<T> | null {
+    // When the first request comes, and not for each of many prefixes.
+    if (!this.#isSorted) this.#textPrefixes.sort((a, b) => b.path.length - a.path.length)
+    this.#isSorted = true
+    return this.#textPrefixes.find(prefix => path.startsWith(prefix.path)) ?? null
   }
 
   /** `path` is the raw path of the request, from its first slash, without query. */
   match(path: string): T | null {
     const found = this.#matchSegments(path)
     if (this.#textPrefixes.length !== 0) {
-      const text = this.#textPrefixes.find(prefix => path.startsWith(prefix.path))
-      if (text !== undefined && text.path.length > (found?.path.length ?? 0)) return text.value
+      const text = this.#matchText(path)
+      if (text !== null && text.path.length > (found?.path.length ?? 0)) return text.value
     }
     return found === null ? null : found.value
   }

@@ -2,7 +2,7 @@
 // one assignment; as that happens between two events of the thread, a request sees the table before or after, never half.
 
 import type { CertificateId } from '../../model/certificate.ts'
-import { AddressSet } from '../../model/cidr.ts'
+import { AddressSet, type Cidr } from '../../model/cidr.ts'
 import { fixedSlot, rowOffset } from '../../model/counters.ts'
 import type { Delta } from '../../model/patch.ts'
 import type { HostMatch, Route, RouteId } from '../../model/route.ts'
@@ -46,6 +46,8 @@ export interface CompiledHost {
   readonly paths: PathTrie<CompiledRoute>
   /** Its place among labels and expressions. */
   readonly order: string
+  /** It answers to whatever host nobody names. */
+  readonly isAny: boolean
 }
 
 export interface UpstreamSource {
@@ -60,6 +62,11 @@ export class RouteTable {
   readonly #https = new HostIndex<CompiledHost>()
   readonly #slots = new Map<string, number>()
   readonly #references = new Map<UpstreamId, number>()
+  readonly #appRoutes = new Map<string, number>()
+  /** Apps that lost a route within this step. */
+  readonly #idleApps = new Set<string>()
+  /** Allow lists by identity and by text, within one step: the hosts of an app share theirs, which can be long. */
+  readonly #lists = new Map<readonly Cidr[] | string, AddressSet>()
   readonly #upstreams: UpstreamSource
 
   constructor(upstreams: UpstreamSource) {
@@ -82,6 +89,7 @@ export class RouteTable {
       this.#forget(route.id, touched)
       this.#routes.set(route.id, route)
       this.#refer(route.backend.upstream, 1)
+      count(this.#appRoutes, route.app, 1)
       const key = hostKey(route.host)
       touched.set(key, route.host)
       const siblings = this.#byHost.get(key)
@@ -89,6 +97,9 @@ export class RouteTable {
       else siblings.set(route.id, route)
     }
     for (const [key, host] of touched) this.#compileHost(key, host)
+    this.#lists.clear()
+    for (const app of this.#idleApps) if (!this.#appRoutes.has(app)) this.#slots.delete(app)
+    this.#idleApps.clear()
   }
 
   #forget(id: RouteId, touched: Map<string, HostMatch>): void {
@@ -96,6 +107,8 @@ export class RouteTable {
     if (known === undefined) return
     this.#routes.delete(id)
     this.#refer(known.backend.upstream, -1)
+    count(this.#appRoutes, known.app, -1)
+    this.#idleApps.add(known.app)
     const key = hostKey(known.host)
     touched.set(key, known.host)
     const siblings = this.#byHost.get(key)
@@ -104,9 +117,7 @@ export class RouteTable {
   }
 
   #refer(upstream: UpstreamId, change: 1 | -1): void {
-    const references = (this.#references.get(upstream) ?? 0) + change
-    if (references === 0) this.#references.delete(upstream)
-    else this.#references.set(upstream, references)
+    count(this.#references, upstream, change)
   }
 
   /** Whether any route goes to this upstream. */
@@ -118,22 +129,10 @@ export class RouteTable {
     const routes = this.#byHost.get(key)
     // By id, so that the table does not depend on the order in which changes came: the first has what two claim.
     const all = routes === undefined ? [] : [...routes.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
-    place(this.#http, host, this.#compile(all))
-    place(this.#https, host, this.#compile(all.filter(route => route.https)))
-  }
-
-  #compile(routes: readonly Route[]): CompiledHost | null {
-    const [first] = routes
-    if (first === undefined) return null
-    const paths = new PathTrie<CompiledRoute>()
-    let everyPath: CompiledRoute | null = null
-    for (const route of routes) {
-      const compiled = this.#compileRoute(route)
-      if (paths.insert(route.path, compiled) && route.path.kind === 'prefix' && route.path.path === '/')
-        everyPath = compiled
-    }
-    const certificate = routes.find(route => route.certificate !== null)?.certificate ?? null
-    return { everyPath: routes.length === 1 ? everyPath : null, certificate, paths, order: orderOf(first.id) }
+    const compiled = new Map(all.map(route => [route, this.#compileRoute(route)]))
+    place(this.#http, host, compileHost(all, compiled))
+    const secure = all.filter(route => route.https)
+    place(this.#https, host, compileHost(secure, compiled))
   }
 
   #compileRoute(route: Route): CompiledRoute {
@@ -147,7 +146,7 @@ export class RouteTable {
       maintenance: policies.some(policy => policy.kind === 'maintenance'),
       enforceHttps: enforce !== undefined,
       exceptChallenges: enforce?.exceptChallenges ?? false,
-      allowed: allowList === undefined ? null : new AddressSet(allowList.blocks),
+      allowed: allowList === undefined ? null : this.#addressSet(allowList.blocks),
       isDefault: route.host.kind === 'default',
       requestStart: route.requestStart,
       referrerPolicyLine: referrerPolicy === null ? '' : `Referrer-Policy: ${referrerPolicy}\r\n`,
@@ -158,6 +157,15 @@ export class RouteTable {
       logApp: escapeLog(route.app),
       logServerName: escapeLog(route.serverName),
     }
+  }
+
+  #addressSet(blocks: readonly Cidr[]): AddressSet {
+    const known = this.#lists.get(blocks)
+    if (known !== undefined) return known
+    const text = blocks.map(({ address, prefix }) => `${address}/${prefix}`).join()
+    const set = this.#lists.get(text) ?? new AddressSet(blocks)
+    this.#lists.set(blocks, set).set(text, set)
+    return set
   }
 
   /** The host that answers to this name on this listener; its paths come next. */
@@ -174,6 +182,27 @@ export class RouteTable {
   match(host: string, path: string, secure: boolean): CompiledRoute | null {
     return this.matchHost(host, secure)?.paths.match(path) ?? this.matchDefault(path, secure)
   }
+}
+
+/** `routes` of one host on one listener, the first of those that claim a path having it. */
+function compileHost(routes: readonly Route[], compiled: ReadonlyMap<Route, CompiledRoute>): CompiledHost | null {
+  const [first] = routes
+  if (first === undefined) return null
+  const paths = new PathTrie<CompiledRoute>()
+  let everyPath: CompiledRoute | null = null
+  for (const route of routes) {
+    const made = compiled.get(route)!
+    if (paths.insert(route.path, made) && route.path.kind === 'prefix' && route.path.path === '/') everyPath = made
+  }
+  const certificate = routes.find(route => route.certificate !== null)?.certificate ?? null
+  const isAny = first.host.kind === 'any'
+  return { everyPath: routes.length === 1 ? everyPath : null, certificate, paths, order: orderOf(first.id), isAny }
+}
+
+function count<K>(counts: Map<K, number>, key: K, change: 1 | -1): void {
+  const next = (counts.get(key) ?? 0) + change
+  if (next === 0) counts.delete(key)
+  else counts.set(key, next)
 }
 
 function place(index: HostIndex<CompiledHost>, host: HostMatch, compiled: CompiledHost | null): void {

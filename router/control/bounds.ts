@@ -1,0 +1,18 @@
+// How much one object may ask for. A tenant writes it in a few kilobytes; the router multiplies domains by paths and whitelists,
+// in every data thread, and everybody waits meanwhile.
+
+/** Elements of `domains`, and of `certificates`. */
+export const mostDomains = 500
+
+/** Elements of one whitelist, and of `proxyRealIpCidrs`. */
+export const mostBlocks = 1000
+
+/** Elements of the `proxyLocations` of one handler, and characters of one of them. */
+export const mostPrefixes = 100
+export const longestPrefix = 1024
+
+/** Routes for locations of one host app, of all its handlers: its hosts times their prefixes. */
+export const mostLocationRoutes = 1000
+
+/** Rules, paths, entries of `spec.tls` and hosts in them of one Ingress, all together. */
+export const mostIngressParts = 1000
