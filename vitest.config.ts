@@ -7,5 +7,7 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 20_000,
     pool: 'forks',
+    // Many tests wait more than they compute.
+    maxWorkers: 4,
   },
 })
