@@ -99,6 +99,12 @@ for (const [name, make, path, reason] of unfit)
     await expect(checkSnapshotFile(path())).rejects.toMatchObject(refused)
   })
 
+test('a device is not replaced by a file', async () => {
+  await expect(checkSnapshotFile('/dev/null')).rejects.toMatchObject({
+    message: expect.stringContaining('no regular file'),
+  })
+})
+
 test('a file that is not there yet can be kept, and so can one that is', async () => {
   await checkSnapshotFile(file)
   await writeFile(file, '')

@@ -36,6 +36,8 @@ export async function checkSnapshotFile(file: string): Promise<void> {
   }
   const found = await stat(file).catch(() => null)
   if (found?.isDirectory()) refuse('it is a directory')
+  // It is written aside and renamed: a device or a pipe would be gone.
+  if (found !== null && !found.isFile()) refuse('it is no regular file')
   const directory = dirname(file)
   try {
     if (!(await stat(directory)).isDirectory()) refuse(`${directory} is no directory`)
