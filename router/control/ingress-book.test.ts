@@ -401,6 +401,22 @@ describe('TLS', () => {
     expect([made.ask('b.example/', true), made.problems()]).toEqual(['shop/a:80', []])
   })
 
+  test('who adds a path to the host of somebody else does not get at its certificate, however old they are', () => {
+    const made = stage(
+      ingress('evil/old', {
+        rules: ['a.example /evil a:80'],
+        tls: ['none a.example'],
+        created: '2020-01-01T00:00:00Z',
+      }),
+      ingress('shop/web', { rules: ['a.example / a:80'], tls: ['web a.example'], created: '2025-01-01T00:00:00Z' }),
+    )
+    made.secret('shop/web', a).settle()
+    expect([made.certificate('a.example'), made.problems().includes('host-conflict evil/old')]).toEqual([
+      'shop/web',
+      true,
+    ])
+  })
+
   test('I-T5 of two certificates for a host the oldest Ingress has it, on all routes of the host', () => {
     const made = stage(
       ingress('shop/one', { rules: ['a.example /one a:80'], tls: ['one a.example'], created: '2025-02-01T00:00:00Z' }),

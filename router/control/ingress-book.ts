@@ -10,14 +10,14 @@ import type { Ingress, IngressClass, Service } from '#kube/types.ts'
 import type { Change } from '#kube/watch.ts'
 import type { CertificateId } from '../model/certificate.ts'
 import type { ObjectRef, Problem } from '../model/problem.ts'
-import type { HostMatch, Policy } from '../model/route.ts'
+import type { Policy } from '../model/route.ts'
 import type { RouterSettings } from '../model/settings.ts'
 import type { UpstreamId } from '../model/upstream.ts'
 import { certificateId } from './certificate.ts'
 import type { CertificateBook } from './certificate-book.ts'
 import { Claims } from './claims.ts'
 import { type IngressDraft, type IngressTranslation, translateIngress } from './ingress.ts'
-import { certificateTopics, IngressCertificates } from './ingress-certificates.ts'
+import { certificateTopics, IngressCertificates, type ServedHost } from './ingress-certificates.ts'
 import { IngressClasses } from './ingress-class.ts'
 import { type IngressShape, readIngress } from './ingress-shape.ts'
 import { Interests } from './interests.ts'
@@ -150,7 +150,9 @@ export class IngressBook {
       const translation = this.#served.get(key)
       if (translation === undefined) continue
       const { ref, created, certificates, drafts } = translation
-      const served = drafts.filter(draft => this.#standing(key, ref, draft).kind === 'own').map(({ host }) => host)
+      const served = drafts
+        .filter(draft => this.#standing(key, ref, draft).kind === 'own')
+        .map(draft => ({ host: draft.host, isRoot: isRoot(draft) }))
       this.#nameCertificates(ref, created, certificates, served)
     }
     for (const key of this.#unsettled) {
@@ -224,7 +226,7 @@ export class IngressBook {
     ref: ObjectRef,
     created: string,
     named: IngressTranslation['certificates'],
-    served: readonly HostMatch[],
+    served: readonly ServedHost[],
   ): void {
     for (const topic of this.#certificates.replace(ref, created, named, served))
       this.#unsettleAll(this.#interests.in(`certificate ${topic}`))
@@ -356,6 +358,11 @@ function isSpoken(appProtocol: string): boolean {
 function hostConflict(object: ObjectRef, { serverName }: IngressDraft, { namespace, name }: ObjectRef): Problem {
   const message = `${serverName} belongs to Service ${namespace}/${name}, whose annotations ask for the whole host`
   return { code: 'host-conflict', severity: 'warning', object, message }
+}
+
+/** Whether it serves all of its host that nobody else does. */
+function isRoot({ path, fallback }: IngressDraft): boolean {
+  return !fallback && path.kind === 'prefix' && path.path === '/'
 }
 
 function pathConflict(object: ObjectRef, draft: IngressDraft, { namespace, name }: ObjectRef): Problem {

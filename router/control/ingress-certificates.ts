@@ -1,6 +1,6 @@
 // Which certificate a host has that Ingresses serve: exact host, then wildcard of one label (ingress contract I-T2); of several
-// Ingresses that name one the oldest (I-T5). Only those count that serve something there: otherwise anybody could have the
-// certificate of anybody's host. And what is wrong with what they name.
+// Ingresses that name one that which has the path `/`, then the oldest (I-T5). Only those count that serve something there:
+// otherwise anybody could have the certificate of anybody's host. And what is wrong with what they name.
 
 import type { CertificateId } from '../model/certificate.ts'
 import type { ObjectRef, Problem } from '../model/problem.ts'
@@ -16,10 +16,16 @@ import type { SecretRef } from './service.ts'
 /** What an Ingress names, by key of the host. */
 export type NamedCertificates = ReadonlyMap<string, HostCertificate>
 
+/** A host of which an Ingress serves something; `isRoot`: the path `/`, so that the host is its own more than anybody's. */
+export interface ServedHost {
+  readonly host: HostMatch
+  readonly isRoot: boolean
+}
+
 /** What an Ingress names, and where it serves something. */
 interface Entries {
   readonly named: NamedCertificates
-  readonly served: readonly HostMatch[]
+  readonly served: readonly ServedHost[]
 }
 
 /** Whose certificate is served for a host instead. */
@@ -35,7 +41,7 @@ const nothing: Entries = { named: none, served: [] }
 export class IngressCertificates {
   readonly #certificates: CertificateBook
   readonly #entries = new Map<string, Entries>()
-  /** Who names a certificate for a host, and serves something there: things as of `claimsOf`; rank: age. */
+  /** Who names a certificate for a host, and serves something there: things as of `claimsOf`; rank: who has `/`, then age. */
   readonly #claims = new Claims()
 
   constructor(certificates: CertificateBook) {
@@ -50,7 +56,7 @@ export class IngressCertificates {
     ref: ObjectRef,
     created: string,
     named: NamedCertificates,
-    served: readonly HostMatch[],
+    served: readonly ServedHost[],
   ): ReadonlySet<string> {
     const key = refKey(ref)
     const before = this.#entries.get(key)?.named ?? none
@@ -58,11 +64,13 @@ export class IngressCertificates {
     else this.#entries.delete(key)
     const claims = new Map<string, string>()
     const renamed: string[] = []
-    for (const host of served) {
+    for (const { host, isRoot } of served) {
       for (const { entry, thing } of claimsOf(host)) {
         const certificate = named.get(entry)
         if (certificate === undefined) continue
-        claims.set(thing, created)
+        const rank = `${isRoot ? 'root' : 'some'} ${created}`
+        const best = claims.get(thing)
+        claims.set(thing, best === undefined || rank < best ? rank : best)
         const last = before.get(entry)?.secret
         if (last !== undefined && idOf(last) !== idOf(certificate.secret)) renamed.push(thing)
       }
@@ -92,7 +100,7 @@ export class IngressCertificates {
     const problems: Problem[] = []
     const others = this.#others(object, served)
     const absent = new Set<CertificateId>()
-    const live = new Set(served.flatMap(certificateHosts))
+    const live = new Set(served.flatMap(({ host }) => certificateHosts(host)))
     for (const [entry, { host, secret }] of named) {
       const id = idOf(secret)
       const other = others.get(entry)
@@ -110,9 +118,9 @@ export class IngressCertificates {
   }
 
   /** By entry: the first of the hosts served where that of another Ingress goes before it. */
-  #others(object: ObjectRef, served: readonly HostMatch[]): ReadonlyMap<string, Other> {
+  #others(object: ObjectRef, served: readonly ServedHost[]): ReadonlyMap<string, Other> {
     const others = new Map<string, Other>()
-    for (const host of served) {
+    for (const { host } of served) {
       for (const { entry, thing, isOwn } of claimsOf(host)) {
         const owner = isOwn && !others.has(entry) ? this.#claims.owner(thing) : null
         if (owner === null || refKey(owner) === refKey(object)) continue
@@ -163,7 +171,7 @@ function idOf({ namespace, name }: SecretRef): CertificateId {
 }
 
 function notOldest(object: ObjectRef, host: string, { namespace, name }: ObjectRef): Problem {
-  const message = `the certificate of ${host} is that of Ingress ${namespace}/${name}, which is older`
+  const message = `the certificate of ${host} is that of Ingress ${namespace}/${name}, which has its path / or is older`
   return { code: 'host-conflict', severity: 'warning', object, message }
 }
 

@@ -354,7 +354,10 @@ export const statements: Readonly<Record<string, Statement>> = {
   'I-T2': { says: 'exact name, one-label wildcard, default certificate' },
   'I-T3': { says: 'without hosts the entry is for those of the rules; without Secret it is the default certificate' },
   'I-T4': { says: 'server name and Host may differ: one picks the certificate, the other the route' },
-  'I-T5': { says: 'two certificates for a host: the oldest Ingress’s' },
+  'I-T5': {
+    says: 'two certificates for a host: the oldest Ingress’s',
+    differs: 'that of the Ingress with the path / goes first, so that who adds a path does not get at the certificate',
+  },
   'I-T6': { says: 'a Secret that is missing or broken: default or last good certificate, and repaired at once' },
   'I-T7': {
     says: 'plain HTTP is served unless the redirect is on, which spares ACME challenges, also from other Ingresses',
