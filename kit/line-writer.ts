@@ -1,5 +1,6 @@
 // Whole lines to a stream whose reader may be slower than we are, or gone: that costs lines, which are counted, and
-// never holds up or ends the process. A reader that comes back gets what is written from then on. The access log goes to stdout in this way and our own log to stderr.
+// never holds up or ends the process. A reader that comes back gets what is written from then on. The access log goes to
+// stdout in this way and our own log to stderr.
 
 import type { Writable } from 'node:stream'
 

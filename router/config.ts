@@ -4,6 +4,7 @@
 import { isIP } from 'node:net'
 import { Command, CommanderError, Option } from 'commander'
 import { exitCode, StartupError } from '#kit/exit.ts'
+import type { PublishAddress } from './control/published-status.ts'
 import { parseHostname } from './model/hostname.ts'
 
 type SourceConfig =
@@ -12,7 +13,6 @@ type SourceConfig =
   | { readonly kind: 'manifests'; readonly directory: string }
 
 /** One entry of an Ingress's `status.loadBalancer.ingress`. */
-type PublishAddress = { readonly ip: string } | { readonly hostname: string }
 
 export interface RouterConfig {
   readonly source: SourceConfig

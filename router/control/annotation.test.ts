@@ -8,7 +8,6 @@ import {
   integer,
   oneOf,
   type Parser,
-  pathList,
   setOf,
   size,
   sizeOrZero,
@@ -144,10 +143,6 @@ const cases: readonly (readonly [section: string, parser: Parser<unknown>, raw: 
   ['§3 map, no colon', certificateMap, 'foo.com', bad],
   ['§3 map, Secret name too long', certificateMap, `foo.com:${'a'.repeat(249)}`, bad],
   ['§3 map', certificateMap, `${label63}.com:${'a'.repeat(248)}`, [[`${label63}.com`, 'a'.repeat(248)]]],
-
-  ['§6 prefixes', pathList, '/a, /b/c', ['/a', '/b/c']],
-  ['§6 prefixes', pathList, 'a', bad],
-  ['§6 prefixes', pathList, '/a b', bad],
 ]
 
 for (const [section, parser, raw, want] of cases) {
@@ -165,7 +160,6 @@ const strangers: [parser: Parser<unknown>, raw: string, named: string][] = [
   [domainList, `${'good.example,'.repeat(50)}bad_domain`, '"bad_domain"'],
   [cidrList, '10.0.0.0/8, 10.0.0.0/33', '"10.0.0.0/33"'],
   [certificateMap, 'a.example:a,b.example', '"b.example"'],
-  [pathList, `/a,${'b'.repeat(100)}`, `"${'b'.repeat(80)}…"`],
   [set, 'any never', '"never"'],
   [words(/^[a-z]+\/[a-z]+$/, 'types'), 'text/css text', '"text"'],
 ]
@@ -189,7 +183,6 @@ const sizes: readonly (readonly [
   ['domains', domainList, index => `d${index}.example`, 500],
   ['certificates', certificateMap, index => `d${index}.example:c`, 500],
   ['addresses', cidrList, index => `10.0.${index >> 8}.${index & 255}`, 1000],
-  ['path prefixes', pathList, index => `/${index}`, 100],
 ]
 for (const [name, parse, element, most] of sizes)
   test(`a list of ${name} has at most ${most} elements`, () => {

@@ -2,7 +2,7 @@
 // Lists are read as a whole: one bad element spoils the list. Empty elements, as a trailing comma leaves, are dropped.
 
 import { type Cidr, parseCidr } from '../model/cidr.ts'
-import { mostBlocks, mostDomains, mostPrefixes } from './bounds.ts'
+import { mostBlocks, mostDomains } from './bounds.ts'
 import { type DomainEntry, parseDomainEntry } from './domain.ts'
 
 /** `reason` completes the sentence that begins with the value: `"0" is no duration (…)`. */
@@ -204,10 +204,3 @@ export const certificateMap: Parser<ReadonlyMap<DomainEntry, string>> = mapped(
   commaList(parsePair, 'domain:certname pairs', mostDomains),
   pairs => new Map(pairs),
 )
-
-function parsePathPrefix(raw: string): string | null {
-  return /^\/[\x21-\x7e]*$/.test(raw) ? raw : null
-}
-
-/** Path prefixes, each beginning with a slash. */
-export const pathList: Parser<readonly string[]> = commaList(parsePathPrefix, 'path prefixes', mostPrefixes)

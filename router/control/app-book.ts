@@ -5,12 +5,12 @@
 //
 // A change settles the Service that changed, those whose hosts changed hands, and the apps whose locations it serves.
 
+import { compareText } from '#kit/compare-text.ts'
 import type { ObjectRef, Problem } from '../model/problem.ts'
 import { quote } from './annotation.ts'
 import { certificateId } from './certificate.ts'
 import type { CertificateBook } from './certificate-book.ts'
 import { Claims, claimKey } from './claims.ts'
-import { compareText } from './compare-text.ts'
 import type { Expression } from './expression-bound.ts'
 import { addLocations, type Handler, locationsKey } from './location.ts'
 import { refKey } from './object-shape.ts'

@@ -24,7 +24,7 @@ test('§6 defaults, without a Problem', () => {
       disableRequestStartHeader: false,
       referrerPolicy: null,
       proxyDomain: null,
-      proxyLocations: [],
+      proxyLocations: '',
     } satisfies AppSettings,
   })
 })
@@ -72,7 +72,7 @@ const cases: readonly (readonly [
   ['§6', 'referrerPolicy', 'none', s => s.referrerPolicy, 'none', []],
   ['§6', 'proxyDomain', 'Other', s => s.proxyDomain, 'other', []],
   ['§6', 'proxyDomain', 'o_ther', s => s.proxyDomain, null, bad],
-  ['§6', 'proxyLocations', '/a,/b', s => s.proxyLocations, ['/a', '/b'], []],
+  ['§6', 'proxyLocations', '/a,/b', s => s.proxyLocations, '/a,/b', []],
   ['§4 retired', 'tcellAppID', 'x', s => s.domains, [], without],
   ['§3 unknown', 'Domains', 'foo', s => s.domains, [], []],
 ]

@@ -10,7 +10,6 @@ import {
   duration,
   integer,
   type Parser,
-  pathList,
   size,
   someText,
   wordOr,
@@ -53,7 +52,8 @@ export interface AppSettings {
   readonly disableRequestStartHeader: boolean
   readonly referrerPolicy: string | null
   readonly proxyDomain: DomainEntry | null
-  readonly proxyLocations: readonly string[]
+  /** As written: one bad prefix costs itself, not the list, so that `location.ts` reads it. */
+  readonly proxyLocations: string
 }
 
 // The controller leaves emptied lists behind as "" (section 3), so for its keys that is no mistake: nothing is set.
@@ -64,6 +64,8 @@ const domainEntry: Parser<DomainEntry> = raw => {
   const entry = parseDomainEntry(raw)
   return entry === null ? { kind: 'bad', reason: 'is no domain' } : { kind: 'value', value: entry }
 }
+
+const unread: Parser<string> = raw => ({ kind: 'value', value: raw })
 
 const rows = {
   domains: grave(optional(domains, 'no domains, so that the app is not routed', inForce)),
@@ -81,7 +83,7 @@ const rows = {
   disableRequestStartHeader: row(boolean, 'false', inForce),
   referrerPolicy: optional(referrerPolicy, "the router's", inForce),
   proxyDomain: optional(domainEntry, 'none', inForce),
-  proxyLocations: row(wordOr<readonly string[], readonly string[]>('', [], pathList), '', inForce),
+  proxyLocations: row(unread, '', inForce),
 }
 
 const retired: RetiredKeys = { tcellAppID: '' }

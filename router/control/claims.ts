@@ -3,9 +3,9 @@
 // A change is decided for the things that it concerns only.
 
 import { assertNever } from '#kit/assert-never.ts'
+import { compareText } from '#kit/compare-text.ts'
 import type { ObjectRef } from '../model/problem.ts'
 import type { HostMatch } from '../model/route.ts'
-import { compareText } from './compare-text.ts'
 import { refKey } from './object-shape.ts'
 
 /**

@@ -29,8 +29,7 @@ export interface Handler {
 
 /** The locations that a Service asks for. A prefix that is none costs itself only, and so does what is beyond the bounds. */
 export function readLocations(
-  raw: string,
-  { domains, proxyDomain }: AppSettings,
+  { domains, proxyDomain, proxyLocations }: AppSettings,
   object: ObjectRef,
 ): { readonly locations: Locations | null; readonly problems: readonly Problem[] } {
   const problems: Problem[] = []
@@ -39,7 +38,7 @@ export function readLocations(
     problems.push({ code: 'invalid-annotation', severity: 'warning', object, message })
   }
   const prefixes = new Set<string>()
-  const elements = raw
+  const elements = proxyLocations
     .split(',')
     .map(text => text.trim())
     .filter(text => text !== '')

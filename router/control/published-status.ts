@@ -1,7 +1,7 @@
 // What the status of an Ingress should tell (contract I-S1 and I-S3): where its traffic can come in. Pure.
 
+import { compareText } from '#kit/compare-text.ts'
 import type { LoadBalancerAddress, Service } from '#kube/types.ts'
-import { compareText } from './compare-text.ts'
 
 /** One entry of a status: an IP address or a host name. */
 export type PublishAddress = { readonly ip: string } | { readonly hostname: string }

@@ -13,7 +13,7 @@ import { type AppSettings, readAppSettings } from './app-settings.ts'
 import { certificateId } from './certificate.ts'
 import { claimKey } from './claims.ts'
 import { type DomainEntry, type DomainHost, hostOf, isDotless } from './domain.ts'
-import { type Locations, locationsKey, readLocations } from './location.ts'
+import { type Locations, readLocations } from './location.ts'
 import { refKey } from './object-shape.ts'
 import type { RouteDraft } from './route-draft.ts'
 import { backendOf, policiesOf, referrerPolicyOf } from './route-parts.ts'
@@ -75,10 +75,8 @@ export function translateService(service: Service, context: ServiceContext): Ser
   const { settings } = context
   const { name, namespace = 'default', labels = {}, annotations = {} } = service.metadata
   const ref: ObjectRef = { kind: 'Service', namespace, name }
-  // Read apart: one bad prefix costs itself, not the list.
-  const { [locationsKey]: rawLocations, ...others } = annotations
-  const { settings: app, problems: found } = readAppSettings(others, ref)
-  const { locations, problems: misplaced } = readLocations(rawLocations ?? '', app, ref)
+  const { settings: app, problems: found } = readAppSettings(annotations, ref)
+  const { locations, problems: misplaced } = readLocations(app, ref)
   const problems = [...found, ...misplaced]
   const platform = platformSecret(context.namespace)
   const upstream = `${namespace}/${name}:${appPort}` as UpstreamId

@@ -89,7 +89,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
   #source: Buffer | null = null
   /** What the endpoint gets first: the head and the octets of the body that came with it. Kept for another try. */
   #octets: Buffer | null = null
-  /** What `#octets` held, once that has gone out on a kept connection. */
+  /** What `#octets` held, once that has gone out and may have to again. */
   #kept: Buffer | null = null
   #keptOctets = 0
   #replayable = false

@@ -11,8 +11,14 @@ import type { RequestHead } from './request-head.ts'
 /** Name of the virtual host: that of an absolute target, else Host; lower case, without port and one trailing dot. */
 export function hostNameOf(head: RequestHead, buffer: Buffer): string {
   const absolute = head.authorityEnd > head.authorityStart
-  const start = absolute ? head.authorityStart : head.hostStart
-  let end = absolute ? head.authorityEnd : head.hostEnd
+  return absolute
+    ? nameIn(buffer, head.authorityStart, head.authorityEnd)
+    : nameIn(buffer, head.hostStart, head.hostEnd)
+}
+
+/** The name in the authority `[start, limit)`, as `hostNameOf` has it. */
+export function nameIn(buffer: Buffer, start: number, limit: number): string {
+  let end = limit
   for (let at = end - 1; at >= start; at--) {
     const octet = buffer[at]!
     // The last colon begins a port, unless it is within the brackets of an IPv6 literal.

@@ -4,6 +4,7 @@
 
 import type { RE2JS } from 're2js'
 import { assertNever } from '#kit/assert-never.ts'
+import { compareText } from '#kit/compare-text.ts'
 import { compileHostExpression, maxExpressions } from '../../model/host-expression.ts'
 import type { HostMatch } from '../../model/route.ts'
 
@@ -152,11 +153,6 @@ export class HostIndex<T> {
     const next = [...others, { text, pattern, size, value, order }]
     this.#expressions = next.sort((a, b) => compareText(a.order, b.order) || compareText(a.text, b.text))
   }
-}
-
-function compareText(a: string, b: string): number {
-  if (a === b) return 0
-  return a < b ? -1 : 1
 }
 
 /** The same text for the same host and depth, so that routes of one host come together. */
