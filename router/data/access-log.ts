@@ -42,7 +42,7 @@ export interface LogRecord {
   readonly accessScheme?: string
 }
 
-/** The connection, for such formats; read when the head has come. A ClientConnection is one. */
+/** The connection, for such formats; read when the head has come. */
 export interface LogClient {
   readonly secure: boolean
   /** The client, as a PROXY header named it or else the other end of the TCP connection, which `tcpPeer` always is. */

@@ -156,10 +156,19 @@ class BuilderConnection extends Timed implements UpstreamListener, TunnelClient 
     this.#context.timers.set(this, delay)
   }
 
-  send(from: number): void {
+  get blocked(): boolean {
+    return this.socket.writableNeedDrain
+  }
+
+  end(): void {
+    this.socket.end()
+  }
+
+  send(from: number): boolean {
     const { slab } = this.#context
     this.socket.write(slab.buffer.subarray(from, slab.at))
     if (this.socket.writableLength === 0) slab.at = from
+    return !this.blocked
   }
 
   resume(): void {

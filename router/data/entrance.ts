@@ -6,6 +6,7 @@ import { counter } from '../model/counters.ts'
 import type { DataThreadOptions, PortName } from '../model/message.ts'
 import type { Builder } from './builder.ts'
 import type { ThreadContext } from './context.ts'
+import type { AcceptedConnection } from './http/accepted.ts'
 import { ClientConnection } from './http/connection.ts'
 import { createListener, keepAliveDelay, listen } from './http/listener.ts'
 import { ProxyHeaderReader } from './proxy-header.ts'
@@ -34,7 +35,7 @@ export interface EntranceOptions {
 export type ListenError = NodeJS.ErrnoException & { readonly port: number }
 
 export class Entrance {
-  readonly #connections = new Set<ClientConnection>()
+  readonly #connections = new Set<AcceptedConnection>()
   /**
    * How many connections may be open when the settings do not say, those to the builder and unfinished handshakes
    * included: half of the descriptors that this thread may use.
@@ -106,6 +107,7 @@ export class Entrance {
     this.#closeBuilder()
     this.#close('http')
     this.#close('https')
+    for (const connection of this.#connections) connection.drain()
   }
 
   /** Says goodbye to idle connections. */

@@ -26,7 +26,8 @@ import { LogOctets, type LogRecord } from './access-log.ts'
 import { type Answer, errorAnswer, healthy } from './answer.ts'
 import type { ThreadContext } from './context.ts'
 import { Body } from './http/body.ts'
-import { type ClientConnection, clientTimeout } from './http/connection.ts'
+import type { Client } from './http/client.ts'
+import { clientTimeout } from './http/connection.ts'
 import { fieldId } from './http/fields.ts'
 import { effectiveScheme, type Scheme } from './http/forwarded.ts'
 import { headSlack, replaces, writeRequestHead } from './http/head-writer.ts'
@@ -80,7 +81,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
   readonly logOctets = new LogOctets()
   readonly #reply = new Reply(this)
   readonly #requestBody = new Body()
-  #client!: ClientConnection
+  #client!: Client
   #context!: ThreadContext
   #connection: UpstreamConnection | null = null
   #pool: EndpointPool | null = null
@@ -126,13 +127,13 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
   upstreamBytes = 0
 
   /** A fresh exchange for the request whose first octets have come. */
-  static acquire(client: ClientConnection): Exchange {
+  static acquire(client: Client): Exchange {
     const exchange = pool.pop() ?? new Exchange()
     exchange.#begin(client)
     return exchange
   }
 
-  #begin(client: ClientConnection): void {
+  #begin(client: Client): void {
     this.#client = client
     this.#context = client.context
     this.#active = true

@@ -1,8 +1,7 @@
 import fc from 'fast-check'
-import { describe, expect, expectTypeOf, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { logVariables, standardLogFormat } from '../model/log-variables.ts'
 import { AccessLog, type LogClient, LogOctets, type LogRecord } from './access-log.ts'
-import type { ClientConnection } from './http/connection.ts'
 import { captureLog } from './http/request-facts.ts'
 import { RequestHead } from './http/request-head.ts'
 import { ResponseHead } from './http/response-head.ts'
@@ -179,8 +178,6 @@ describe('§16 variables', () => {
       else expect(line).toBe(want)
     })
 })
-
-test('a client connection is what formats read', () => expectTypeOf<ClientConnection>().toExtend<LogClient>())
 
 test('what nobody provides is a hyphen, and in JSON nothing', () => {
   const names = ['host', 'request_id', 'correlation_id', 'request_length', 'body_bytes_sent', 'upstream_status']

@@ -7,7 +7,7 @@ import { CodedBody, type CodedBodyOwner } from './coding/coded-body.ts'
 import type { Preferences } from './coding/preferences.ts'
 import type { ThreadContext } from './context.ts'
 import { Body } from './http/body.ts'
-import type { ClientConnection } from './http/connection.ts'
+import type { Client } from './http/client.ts'
 import { fieldId } from './http/fields.ts'
 import { headSlack, remakes, writeInterimHead, writeResponseHead } from './http/head-writer.ts'
 import { method, type RequestHead } from './http/request-head.ts'
@@ -53,7 +53,7 @@ export class Reply implements CodedBodyOwner {
   readonly #owner: ReplyOwner
   readonly #body = new Body()
   readonly #coded = new CodedBody(this)
-  #client!: ClientConnection
+  #client!: Client
   #context!: ThreadContext
   #route!: CompiledRoute
   /** The client takes no more for now. */
@@ -68,7 +68,7 @@ export class Reply implements CodedBodyOwner {
     this.#owner = owner
   }
 
-  begin(client: ClientConnection): void {
+  begin(client: Client): void {
     this.#client = client
     this.#context = client.context
     this.#partial = null
@@ -349,8 +349,7 @@ export class Reply implements CodedBodyOwner {
     const client = this.#client
     this.#owner.bytesSent += this.#context.slab.at - from
     // Only `onClientDrain` takes it back: the drain is what wakes those who wait.
-    if (!client.send(from) && (this.#readAhead === 0 || client.socket.writableLength > this.#readAhead))
-      this.#clientBlocked = true
+    if (!client.send(from) && (this.#readAhead === 0 || client.waiting > this.#readAhead)) this.#clientBlocked = true
   }
 
   #upgrade(buffer: Buffer, start: number, end: number): void {

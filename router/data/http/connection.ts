@@ -2,16 +2,11 @@
 // is in `exchange.ts`; this is what happens between requests, and when the client goes.
 
 import type { Socket } from 'node:net'
-import { counter } from '../../model/counters.ts'
-import { PreferenceMemo } from '../coding/preferences.ts'
 import type { ThreadContext } from '../context.ts'
 import { Exchange } from '../exchange.ts'
-import { Timed } from '../timers.ts'
+import { AcceptedConnection } from './accepted.ts'
 import { octetsTaken, readInto } from './adopt.ts'
-import { FieldMemo } from './field-memo.ts'
-import { normalizePeer } from './forwarded.ts'
-import { hostNameOf, nameIn } from './request-facts.ts'
-import type { RequestHead } from './request-head.ts'
+import type { Client } from './client.ts'
 import type { Tunnel } from './upgrade.ts'
 
 /** How long a client may take to send a head, or between two reads of a body, or to take what we send, in milliseconds. */
@@ -25,27 +20,9 @@ const LF = 10
 const CR = 13
 const continueAnswer = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n', 'latin1')
 
-export class ClientConnection extends Timed {
-  readonly context: ThreadContext
-  readonly socket: Socket
-  readonly secure: boolean
-  /** Whom the connection comes from: who a PROXY header names, else the TCP peer. */
-  readonly peer: string
-  /** The other end of the TCP connection, a load balancer maybe: trust goes by it. */
-  readonly tcpPeer: string
-  /** The connection began with a PROXY header, which says who the client is: X-Forwarded-For does not count. */
-  readonly ignoresForwardedFor: boolean
+export class ClientConnection extends AcceptedConnection implements Client {
   readonly onClosed: (connection: ClientConnection) => void
-  /** Counted from 1 in each thread. */
-  readonly serial: number
-  /** Requests begun so far. */
-  requests = 0
   tunnel: Tunnel | null = null
-  /** What X-Forwarded-Port says when the client does not. */
-  readonly port: string
-  #forwarded: Buffer | null = null
-  #preferences: PreferenceMemo | null = null
-  readonly #host = new FieldMemo(nameIn)
   #exchange: Exchange | null = null
   /** An incomplete head, kept over reads. */
   #partial: Buffer | null = null
@@ -67,19 +44,8 @@ export class ClientConnection extends Timed {
     announced: string | null,
     onClosed: (connection: ClientConnection) => void,
   ) {
-    super()
-    this.context = context
-    this.socket = socket
-    this.secure = secure
-    this.tcpPeer = normalizePeer(socket.remoteAddress)
-    this.peer = announced ?? this.tcpPeer
-    this.ignoresForwardedFor = announced !== null
-    this.port = secure ? '443' : '80'
+    super(context, socket, secure, announced)
     this.onClosed = onClosed
-    const { counters } = context
-    counters[secure ? counter.httpsOpen : counter.httpOpen]!++
-    counters[secure ? counter.httpsAccepted : counter.httpAccepted]!++
-    this.serial = counters[counter.httpAccepted]! + counters[counter.httpsAccepted]!
     socket.on('drain', () => this.#onDrain())
     socket.on('end', () => this.#onEnd())
     socket.on('error', () => this.#onGone(true))
@@ -96,36 +62,13 @@ export class ClientConnection extends Timed {
     return this.#exchange === null && this.tunnel === null
   }
 
-  /** Idle, and nothing would be lost with it. */
   get spare(): boolean {
     return this.idle && !this.#lingering && !this.#gone && this.socket.writableLength === 0
   }
 
-  /** For how long about an idle connection has been so: milliseconds on the thread's clock. */
   get idleSince(): number {
     // Every deadline of an idle connection was set when it became so.
     return this.deadline - (this.requests === 0 ? clientTimeout : this.context.settings.defaultTimeout)
-  }
-
-  /** The lines that tell an app of the client, for a request that says nothing about it itself. */
-  get forwarded(): Buffer {
-    this.#forwarded ??= Buffer.from(
-      `X-Forwarded-For: ${this.peer}\r\nX-Forwarded-Proto: ${this.secure ? 'https' : 'http'}\r\nX-Forwarded-Port: ${this.port}\r\n`,
-      'latin1',
-    )
-    return this.#forwarded
-  }
-
-  /** `hostNameOf`, remembered: the requests of a connection nearly always name the same host. */
-  hostName(head: RequestHead, buffer: Buffer): string {
-    if (head.authorityEnd > head.authorityStart) return hostNameOf(head, buffer)
-    return this.#host.read(buffer, head.hostStart, head.hostEnd)
-  }
-
-  /** What its requests say about codings. */
-  get preferences(): PreferenceMemo {
-    this.#preferences ??= new PreferenceMemo()
-    return this.#preferences
   }
 
   setDeadline(delay: number): void {
@@ -138,7 +81,6 @@ export class ClientConnection extends Timed {
     return this.#reading
   }
 
-  /** Stops reading after what has been read. */
   pause(): void {
     this.#reading = false
     if (!this.#consuming) this.socket.pause()
@@ -162,7 +104,6 @@ export class ClientConnection extends Timed {
     this.socket.write(continueAnswer)
   }
 
-  /** The exchange is over and its answer is written. With `close` the connection is not used again. */
   finished(close: boolean): void {
     this.#exchange = null
     if (close || this.#gone) {
@@ -173,14 +114,15 @@ export class ClientConnection extends Timed {
     if (!this.#consuming) this.#next()
   }
 
-  /** The exchange has become a tunnel; octets that the client sent meanwhile go into it. */
   upgraded(tunnel: Tunnel): void {
     this.tunnel = tunnel
     this.#exchange = null
     this.resume()
   }
 
-  /** Says goodbye to an idle connection. */
+  /** HTTP/1.1 knows no word for it but `Connection: close` on the answers to come. */
+  drain(): void {}
+
   close(): void {
     if (this.idle) this.#linger()
   }
@@ -198,7 +140,18 @@ export class ClientConnection extends Timed {
     else this.destroy()
   }
 
-  /** Whether the client, slowly, has taken some of what waits for it since this was asked last. */
+  get waiting(): number {
+    return this.socket.writableLength
+  }
+
+  get blocked(): boolean {
+    return this.socket.writableNeedDrain
+  }
+
+  end(): void {
+    this.socket.end()
+  }
+
   taking(): boolean {
     if (this.socket.writableLength === 0) return false
     const before = this.#taken
@@ -357,7 +310,7 @@ export class ClientConnection extends Timed {
     if (this.#gone) return
     this.#gone = true
     this.context.timers.remove(this)
-    this.context.counters[this.secure ? counter.httpsOpen : counter.httpOpen]!--
+    this.uncount()
     this.#carry = null
     this.#partial = null
     if (this.tunnel !== null) this.tunnel.onClientGone(failed)

@@ -1,16 +1,18 @@
 // An upgraded connection (RFC 9110 section 7.8): octets both ways, each direction with its own back-pressure and end.
 
-import type { Socket } from 'node:net'
 import { counter } from '../../model/counters.ts'
 import type { ThreadContext } from '../context.ts'
 import type { UpstreamConnection, UpstreamListener } from '../upstream/connection.ts'
 
 /** The client's end of a tunnel. */
 export interface TunnelClient {
-  readonly socket: Socket
+  /** It takes no more for now; the tunnel's `onClientDrain` follows. */
+  readonly blocked: boolean
+  /** Sends no more after what has been sent. */
+  end(): void
   setDeadline(delay: number): void
-  /** Sends what the slab holds from `from` to its position. */
-  send(from: number): void
+  /** Sends what the slab holds from `from` to its position. False: it takes no more for now. */
+  send(from: number): boolean
   /** Reads on after `onClientData` returned false. */
   resume(): void
   destroy(): void
@@ -68,7 +70,7 @@ export class Tunnel implements UpstreamListener {
 
   onUpstreamData(buffer: Buffer, length: number): boolean {
     this.fromUpstream(buffer, 0, length)
-    return !this.#client.socket.writableNeedDrain
+    return !this.#client.blocked
   }
 
   fromUpstream(buffer: Buffer, start: number, end: number): void {
@@ -98,7 +100,7 @@ export class Tunnel implements UpstreamListener {
 
   onUpstreamEnd(): void {
     this.#upstreamEnded = true
-    this.#client.socket.end()
+    this.#client.end()
   }
 
   onUpstreamConnect(): void {}
