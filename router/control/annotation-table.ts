@@ -11,13 +11,6 @@ export type Effect = Pick<Problem, 'severity' | 'message'> & {
 
 export const inForce: Effect | null = null
 
-/** Read and kept, for a part of the router that does not act on it. */
-export const notYet: Effect = {
-  code: 'annotation-without-effect',
-  severity: 'warning',
-  message: 'is understood, but this version does not act on it',
-}
-
 /** Section 16: nothing here corresponds to it. */
 export const nginxOnly: Effect = {
   code: 'annotation-without-effect',

@@ -5,6 +5,7 @@ import type { RouterSettings } from '../model/settings.ts'
 import type { AccessLog } from './access-log.ts'
 import type { ClockText } from './clock.ts'
 import type { CodingRules } from './coding/rules.ts'
+import type { Http2Shared } from './h2/shared.ts'
 import type { HeadLimits } from './http/request-head.ts'
 import type { Slab } from './http/slab.ts'
 import type { RouteTable } from './table/route-table.ts'
@@ -17,6 +18,7 @@ export interface ThreadContext {
   readonly slab: Slab
   readonly timers: TimerWheel
   readonly clock: ClockText
+  readonly http2: Http2Shared
   readonly accessLog: AccessLog
   /** A line in the router's own log; control bounds how many. */
   readonly log: (message: string, fields: Readonly<Record<string, string | number>>) => void

@@ -6,6 +6,8 @@ import { counter } from '../model/counters.ts'
 import type { DataThreadOptions, PortName } from '../model/message.ts'
 import type { Builder } from './builder.ts'
 import type { ThreadContext } from './context.ts'
+import { Http2Connection } from './h2/connection.ts'
+import { VersionReader } from './h2/version-reader.ts'
 import type { AcceptedConnection } from './http/accepted.ts'
 import { ClientConnection } from './http/connection.ts'
 import { createListener, keepAliveDelay, listen } from './http/listener.ts'
@@ -61,8 +63,10 @@ export class Entrance {
     options.tls.onConnection = (socket, beneath, announced) => {
       this.#pending.delete(beneath)
       // A client that has gone already has no address; one whose handshake was under way at the end comes too late.
-      if (socket.remoteAddress !== undefined && !this.#ended) this.#serve(socket, true, announced)
-      else {
+      if (socket.remoteAddress !== undefined && !this.#ended) {
+        if (socket.alpnProtocol === 'h2') this.#serveHttp2(socket, true, announced)
+        else this.#serve(socket, true, announced)
+      } else {
         socket.destroy()
         options.onClosed()
       }
@@ -169,8 +173,8 @@ export class Entrance {
       socket.destroy()
       return
     }
-    const proxied = this.#context.settings.useProxyProtocol
-    if (proxied || port === 'https') {
+    const { useProxyProtocol: proxied, http2Cleartext } = this.#context.settings
+    if (proxied || port === 'https' || (port === 'http' && http2Cleartext)) {
       this.#pending.add(socket)
       socket.on('close', () => {
         if (this.#pending.delete(socket)) this.#options.onClosed()
@@ -196,8 +200,12 @@ export class Entrance {
   ): boolean {
     switch (port) {
       case 'http':
-        this.#pending.delete(socket)
-        return this.#serve(socket, false, announced).feed(buffer, start, end)
+        if (!this.#context.settings.http2Cleartext) {
+          this.#pending.delete(socket)
+          return this.#serve(socket, false, announced).feed(buffer, start, end)
+        }
+        this.#readVersion(socket, announced, buffer, start, end)
+        return false
       case 'https':
         if (start < end) {
           // The handshake begins with what a paused socket holds.
@@ -213,13 +221,34 @@ export class Entrance {
     }
   }
 
-  #serve(socket: Socket, secure: boolean, announced: string | null): ClientConnection {
-    const connection = new ClientConnection(this.#context, socket, secure, announced, gone => {
-      this.#connections.delete(gone)
-      this.#options.onClosed()
+  /** A plain connection may speak either version. */
+  #readVersion(socket: Socket, announced: string | null, buffer: Buffer, start: number, end: number): void {
+    if (start < end) {
+      socket.pause()
+      socket.unshift(Buffer.from(buffer.subarray(start, end)))
+    }
+    new VersionReader(this.#context, socket, (isHttp2, octets, length) => {
+      this.#pending.delete(socket)
+      const connection = isHttp2 ? this.#serveHttp2(socket, false, announced) : this.#serve(socket, false, announced)
+      return connection.feed(octets, 0, length)
     })
+  }
+
+  #serve(socket: Socket, secure: boolean, announced: string | null): ClientConnection {
+    const connection = new ClientConnection(this.#context, socket, secure, announced, this.#onClosed)
     this.#connections.add(connection)
     return connection
+  }
+
+  #serveHttp2(socket: Socket, secure: boolean, announced: string | null): Http2Connection {
+    const connection = new Http2Connection(this.#context, socket, secure, announced, this.#onClosed)
+    this.#connections.add(connection)
+    return connection
+  }
+
+  readonly #onClosed = (connection: AcceptedConnection): void => {
+    this.#connections.delete(connection)
+    this.#options.onClosed()
   }
 
   #admit(): boolean {

@@ -139,6 +139,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
     this.#active = true
     this.#context.counters[counter.requestsOpen]!++
     this.head.reset()
+    this.head.majorVersion = client.majorVersion
     this.logOctets.clear()
     this.#replayable = false
     this.#attempts = 0

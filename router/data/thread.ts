@@ -17,6 +17,7 @@ import { ClockText } from './clock.ts'
 import { compileCoding } from './coding/rules.ts'
 import type { ThreadContext } from './context.ts'
 import { Entrance, type ListenError } from './entrance.ts'
+import { Http2Shared } from './h2/shared.ts'
 import { hstsLine } from './hsts.ts'
 import { idleGrace } from './http/connection.ts'
 import { Slab } from './http/slab.ts'
@@ -69,6 +70,7 @@ export class DataThread {
       slab: new Slab(),
       timers: new TimerWheel(clock, tick),
       clock: new ClockText(serverToken(settings), Date.now()),
+      http2: new Http2Shared(),
       accessLog: new AccessLog(lines => send({ kind: 'access-log', lines }, [lines.buffer])),
       log: (message, fields) => this.#log(message, fields),
       table: new RouteTable(this.#upstreams),
@@ -177,6 +179,7 @@ export class DataThread {
     context.clock.server = serverToken(settings)
     context.clock.update(Date.now())
     this.#tls.configure(settings.tls)
+    this.#tls.offerHttp2(settings.http2Enabled)
   }
 
   /** What clients see that send no server name, or one that no route has: the platform's certificate, else our own. */

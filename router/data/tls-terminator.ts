@@ -88,6 +88,13 @@ export class TlsTerminator {
     this.#renew()
   }
 
+  /** Which versions of HTTP the next handshakes offer by ALPN (RFC 7301). */
+  offerHttp2(offered: boolean): void {
+    // Node reads them from the server for each connection, as the octets of the extension.
+    const octets = Buffer.from(offered ? '\x02h2\x08http/1.1' : '\x08http/1.1', 'latin1')
+    ;(this.#server as unknown as { ALPNProtocols: Buffer }).ALPNProtocols = octets
+  }
+
   /**
    * What clients see that send no server name, or one that no route has: the first of these, if it can be used, else what
    * they saw before, else the others.

@@ -60,6 +60,11 @@ export const counter = {
   codedOctetsOut: 80,
   /** Gauge: requests whose first octets have come and whose end has not, tunnels among them. */
   requestsOpen: 88,
+  /** HTTP/2: connections, streams, streams that were reset before their end, connections closed for what they did. */
+  http2Accepted: 100,
+  http2Streams: 101,
+  http2Resets: 102,
+  http2Offences: 103,
 } as const
 
 /** Content codings that answers are compressed with. Stable: metrics name them. */

@@ -79,7 +79,10 @@ export interface RouterSettings {
   readonly defaultWhitelist: readonly Cidr[] | null
   readonly whitelistMode: 'extend' | 'override'
   readonly defaultService: { readonly enabled: boolean; readonly address: string; readonly app: string }
+  /** By ALPN, on the HTTPS port. */
   readonly http2Enabled: boolean
+  /** By prior knowledge, on the HTTP port (RFC 9113 section 3.3). */
+  readonly http2Cleartext: boolean
   /** Null: the contract's own format (section 14). */
   readonly logFormat: string | null
   readonly proxyBuffers: ProxyBufferSettings

@@ -5,6 +5,7 @@ import type { TLSSocket } from 'node:tls'
 import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fieldValues, type Head } from '#test/support/http-message.ts'
+import { Http2Client } from '#test/support/http2-client.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
 import type { Peer, Response } from '#test/support/peer.ts'
 import { type Given, nameOf, pairName } from './given.ts'
@@ -202,14 +203,17 @@ async function checkAsk(stage: Stage, ask: Ask, want: Want): Promise<Response | 
       wanted.alpn = want.alpn
     }
   }
+  const overHttp2 = ask.tls !== undefined && (peer.socket as TLSSocket).alpnProtocol === 'h2'
   // Not waited for: who is refused early may never be read to the end.
-  void peer.send(octetsOf(ask, mark))
+  if (!overHttp2) void peer.send(octetsOf(ask, mark))
   let response: Response | null = null
   if (want.closed === true) {
     expect(await peer.ended().then(() => peer.queue.takeAll())).toHaveLength(0)
   } else {
     const { method = 'GET' } = ask
-    response = await peer.response(ask.bytes === undefined ? method : (ask.bytes.split(' ')[0] ?? ''))
+    response = overHttp2
+      ? await http2Response(stage, ask, mark)
+      : await peer.response(ask.bytes === undefined ? method : (ask.bytes.split(' ')[0] ?? ''))
     if (want.status !== undefined) {
       actual.status = response.status
       wanted.status = want.status
@@ -244,6 +248,23 @@ export async function ask(stage: Stage, request: Ask): Promise<Response> {
   const response = await checkAsk(stage, request, {})
   if (response === null) throw new Error('nothing was asked')
   return response
+}
+
+/** The answer to `ask` over HTTP/2, on another connection. */
+async function http2Response(stage: Stage, ask: Ask, mark: string): Promise<Response> {
+  const { method = 'GET', target = '/', host = '', fields = [], body } = ask
+  await using client = await Http2Client.tls(stage.port('https'), ask.tls ?? '', stage.address)
+  const lines = fields.map(line => line.split(/: ?/, 2) as [string, string])
+  const answer = await client.exchange(
+    { ':method': method, ':path': target, ':authority': host, 'user-agent': mark, ...Object.fromEntries(lines) },
+    body,
+  )
+  const received = Object.entries(answer.fields).flatMap(([name, value]) =>
+    [value ?? []].flat().map(one => ({ name, value: String(one) })),
+  )
+  const octets = Buffer.from(answer.body, 'latin1')
+  const line = `HTTP/2.0 ${answer.status}`
+  return { status: answer.status, line, fields: received, raw: '', body: octets, rawBody: octets, trailers: [] }
 }
 
 function isMarked(request: Received, ask: Ask, mark: string): boolean {

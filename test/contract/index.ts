@@ -22,10 +22,7 @@ export const statements: Readonly<Record<string, Statement>> = {
 
   // 2. Ports
   '§2.1': { says: 'HTTP/1.x on the plain port, no HTTP/2 in the clear' },
-  '§2.2': {
-    says: 'the HTTPS port negotiates by ALPN',
-    differs: 'http/1.1 is what it offers: HTTP/2 is not spoken yet',
-  },
+  '§2.2': { says: 'the HTTPS port negotiates by ALPN: h2 and http/1.1' },
   '§2.3': { says: 'the admin port is plain HTTP, and never expects a PROXY header' },
   '§2.4': {
     says: 'no port for traffic listens before the first whole configuration, so that the pod is not ready',
@@ -68,10 +65,7 @@ export const statements: Readonly<Record<string, Statement>> = {
     says: 'disableServerTokens hides the version in Server and in error pages',
     differs: 'the product is deis-router',
   },
-  '§4.7': {
-    says: 'http2Enabled',
-    differs: 'HTTP/2 is not spoken yet, whatever it says',
-  },
+  '§4.7': { says: 'http2Enabled: whether HTTP/2 is on offer by ALPN' },
   '§4.8': { says: 'ssl.useSessionTickets: sessions resume by ticket, or do not' },
   '§4.9': { says: 'ssl.hsts.enabled implies ssl.enforce for every app' },
   '§4.10': { says: 'ssl.hsts.maxAge, includeSubDomains and preload make up the value' },
@@ -115,7 +109,7 @@ export const statements: Readonly<Record<string, Statement>> = {
   '§7.5': { says: 'regexDomain takes hosts by either anchored expression below any parent' },
   '§7.6': { says: 'which names are domains' },
   '§7.7': { says: 'letter case, port and one trailing dot of Host do not matter; the app sees none of them' },
-  '§7.8': { says: ':authority is as good as Host', differs: 'HTTP/2 is not spoken yet' },
+  '§7.8': { says: ':authority is as good as Host' },
   '§7.9': { says: 'exact beats the longest wildcard, that the first expression, that the default host' },
   '§7.10': {
     says: 'an absolute target names the host',

@@ -109,7 +109,7 @@ const plain: readonly Row[] = [
         {
           settings: { http2Enabled: enabled },
           request: { host: 's.test', tls: 's.test', alpn: ['h2', 'http/1.1'] },
-          expect: { status: 200, alpn: 'http/1.1' },
+          expect: { status: 200, alpn: enabled === 'true' ? 'h2' : 'http/1.1' },
         },
       ],
     }),

@@ -131,10 +131,16 @@ const exact: readonly Row[] = [
     expect: { status: 200, app: 'h5/dup', problem: { of: 'h5/dup', says: null } },
   },
   {
-    row: '§7.8 HTTP/2 is not on offer',
+    row: '§7.8 :authority is as good as Host',
     given: [secret('h6/h2-cert', 'h2'), app('h6/h2', { domains: 'h2.test', certificates: 'h2.test:h2' })],
     request: { host: 'h2.test', tls: 'h2.test', alpn: ['h2', 'http/1.1'] },
-    expect: { alpn: 'http/1.1', status: 200, app: 'h6/h2' },
+    expect: {
+      alpn: 'h2',
+      status: 200,
+      app: 'h6/h2',
+      got: { line: 'GET / HTTP/1.1', fields: { host: 'h2.test' } },
+      log: { 5: '"GET / HTTP/2.0"' },
+    },
   },
 ]
 

@@ -12,9 +12,9 @@ export interface FrameSink {
   onDataPiece(stream: number, buffer: Buffer, start: number, end: number): void
   /** The DATA frame is complete. */
   onDataEnd(stream: number, endStream: boolean): void
-  /** A header block has begun. What the client says of priority is not heeded, but for a stream that depends on itself. */
-  onHeadersBegin(stream: number): void
-  /** A whole header block. */
+  /** A header block has begun; `whole`: it is all there, and `onHeaders` follows at once. */
+  onHeadersBegin(stream: number, whole: boolean): void
+  /** A whole header block. What is said of priority is not heeded, but for a stream that depends on itself: `ownParent`. */
   onHeaders(stream: number, buffer: Buffer, start: number, end: number, endStream: boolean, ownParent: boolean): void
   onPriority(stream: number, ownParent: boolean): void
   onReset(stream: number, code: number): void
@@ -41,6 +41,8 @@ export class FrameReader {
   readonly #sink: FrameSink
   readonly #maxBlock: number
   #error: ErrorCode | -1 = noError
+  /** Nothing has come yet; the first frame must be SETTINGS (RFC 9113 section 3.4). */
+  #isFirst = true
   /** An incomplete frame header or frame, kept over reads. */
   #partial: Buffer | null = null
   #partialEnd = 0
@@ -145,6 +147,11 @@ export class FrameReader {
     // The first bit is reserved, and ignored.
     const stream = uint32(buffer, start + 5) & 0x7fffffff
     const payload = start + frameHeaderSize
+    if (this.#isFirst && (type !== frameType.settings || (flags & flag.ack) !== 0)) {
+      this.#fail(errorCode.protocolError)
+      return end
+    }
+    this.#isFirst = false
     if (this.#blockStream !== 0 && (type !== frameType.continuation || stream !== this.#blockStream)) {
       this.#fail(errorCode.protocolError)
       return end
@@ -271,9 +278,10 @@ export class FrameReader {
       return
     }
     const endStream = (flags & flag.endStream) !== 0
-    this.#sink.onHeadersBegin(stream)
+    const whole = (flags & flag.endHeaders) !== 0
+    this.#sink.onHeadersBegin(stream, whole)
     if (this.#error !== noError) return
-    if ((flags & flag.endHeaders) !== 0) {
+    if (whole) {
       this.#sink.onHeaders(stream, buffer, from, to, endStream, ownParent)
       return
     }

@@ -19,6 +19,8 @@ const maxExtensions = 4096
 const maxTrailers = 8192
 const maxTrailerName = 64
 
+const noTrailers = Buffer.alloc(0)
+
 const size = 0
 const sizeMore = 1
 const extension = 2
@@ -74,6 +76,10 @@ export class ChunkedReader {
   #name = ''
   /** Octets of payload in the last call's range; `copyTo` received them. */
   payload = 0
+  /** Whoever sets it finds the field lines of the trailers here, CRLFs included, once `done`. */
+  keepsTrailers = false
+  #kept: Buffer | null = null
+  #keptEnd = 0
 
   reset(): void {
     this.#state = size
@@ -83,6 +89,13 @@ export class ChunkedReader {
     this.#extensions = 0
     this.#trailers = 0
     this.#name = ''
+    this.#kept = null
+    this.#keptEnd = 0
+  }
+
+  /** Empty: there were none. */
+  get trailers(): Buffer {
+    return this.#kept === null ? noTrailers : this.#kept.subarray(0, this.#keptEnd)
   }
 
   get done(): boolean {
@@ -106,11 +119,18 @@ export class ChunkedReader {
         if (this.#remaining === 0) this.#state = dataCr
         continue
       }
-      if (!this.#step(buffer[at]!)) return -1
+      const octet = buffer[at]!
+      if (!this.#step(octet)) return -1
+      if (this.keepsTrailers && this.#trailers > 0 && this.#state < endLf) this.#keep(octet)
       at++
       if (this.#state === done) return at
     }
     return at
+  }
+
+  #keep(octet: number): void {
+    this.#kept ??= Buffer.allocUnsafeSlow(maxTrailers)
+    this.#kept[this.#keptEnd++] = octet
   }
 
   #step(octet: number): boolean {

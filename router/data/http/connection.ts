@@ -22,6 +22,7 @@ const continueAnswer = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n', 'latin1')
 
 export class ClientConnection extends AcceptedConnection implements Client {
   readonly onClosed: (connection: ClientConnection) => void
+  readonly majorVersion = 1
   tunnel: Tunnel | null = null
   #exchange: Exchange | null = null
   /** An incomplete head, kept over reads. */

@@ -55,7 +55,9 @@ export class RequestHead {
   hostStart = 0
   hostEnd = 0
   methodTraits = 0
-  /** 0 or 1. */
+  /** Which version of HTTP the octets must name: 2 when they were translated from that. */
+  majorVersion = 1
+  /** 0 or 1; 1 also for HTTP/2. */
   minorVersion = 1
   expectContinue = false
   /** Whether any X-Forwarded-* came; most requests have none and need no look-up. */
@@ -177,8 +179,8 @@ export class RequestHead {
     if (major < 0 || major > 9 || minor < 0 || minor > 9) return this.#fail('bad-request')
     if (buffer[at + 8] !== CR || buffer[at + 9] !== LF) return this.#fail('bad-request')
     this.lineEnd = at + 8
-    if (major !== 1 || minor > 1) return this.#fail('version-not-supported')
-    this.minorVersion = minor
+    if (major !== this.majorVersion || minor > 2 - major) return this.#fail('version-not-supported')
+    this.minorVersion = major === 2 ? 1 : minor
     this.methodTraits = traitsOf(buffer, start, this.methodEnd)
     if (!this.#target(buffer)) return this.#fail('bad-request')
     return at + 10

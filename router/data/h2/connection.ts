@@ -1,0 +1,551 @@
+// A client's connection that speaks HTTP/2 (RFC 9113): frames in, the streams they belong to, windows and settings, frames
+// out. What one stream does is in `stream.ts`; what a client may do too much of in `offences.ts`.
+//
+//   readInto ──> FrameReader ──> this ──> Http2Stream ──> Exchange          a request
+//   write <── FrameOutput, once a turn <── Http2Stream <── Exchange         its answer
+
+import type { Socket } from 'node:net'
+import { counter } from '../../model/counters.ts'
+import type { ThreadContext } from '../context.ts'
+import { AcceptedConnection } from '../http/accepted.ts'
+import { readInto } from '../http/adopt.ts'
+import { idleGrace } from '../http/connection.ts'
+import { FrameReader, type FrameSink } from './frame-reader.ts'
+import {
+  controlFrameSize,
+  writeGoAway,
+  writePing,
+  writeReset,
+  writeSettings,
+  writeSettingsAck,
+  writeWindowUpdate,
+} from './frame-writer.ts'
+import {
+  defaultWindow,
+  type ErrorCode,
+  errorCode,
+  frameHeaderSize,
+  maxFrameSize,
+  maxWindow,
+  preface,
+  setting,
+} from './frames.ts'
+import { HpackDecoder } from './hpack-decoder.ts'
+import { HpackEncoder } from './hpack-encoder.ts'
+import { connectionWindow, decoderTable, maxStreams, streamWindow } from './local-settings.ts'
+import { Offences } from './offences.ts'
+import { FrameOutput } from './output.ts'
+import { RecentStreams } from './recent-streams.ts'
+import type { Flushable, Http2Shared } from './shared.ts'
+import { Http2Stream } from './stream.ts'
+
+/** How long the preface and the SETTINGS behind it may take, and a header block from its first frame to its last. */
+const openingTimeout = 4_000
+/** How long a connection that has been given up may take to notice. */
+const farewell = 1_000
+/** Once this much waits for a client that opens no window for so long, and takes nothing, it is given up. */
+const stallTimeout = 3_000
+const maxStalled = 2 * 1024 * 1024
+/** The same for all connections of a thread together: then whoever stalls is given up, however little waits for it. */
+const maxStalledTogether = 24 * 1024 * 1024
+/** Octets that may wait in the socket before nothing more is read, and before a client that only asks is given up. */
+const maxUnsent = 512 * 1024
+
+/** Why we reset a stream, when it is the client's doing. */
+const blaming = new Set<number>([errorCode.protocolError, errorCode.streamClosed, errorCode.flowControlError])
+
+export class Http2Connection extends AcceptedConnection implements FrameSink, Flushable {
+  readonly shared: Http2Shared
+  readonly out: FrameOutput
+  readonly encoder = new HpackEncoder()
+  readonly offences = new Offences()
+  /** What we may send on all streams together. */
+  sendWindow = defaultWindow
+  /** What we may send on a stream that begins now. */
+  initialWindow = defaultWindow
+  /** Octets of answers that wait for the client. */
+  waiting = 0
+  readonly #onClosed: (connection: Http2Connection) => void
+  readonly #reader: FrameReader
+  readonly #decoder = new HpackDecoder(decoderTable)
+  readonly #streams = new Map<number, Http2Stream>()
+  readonly #recent = new RecentStreams()
+  #lastStream = 0
+  #prefaceSeen = 0
+  #receiveWindow = connectionWindow
+  #toReturn = 0
+  /** The stream whose DATA frame is being read, and what of the frame is not handed on yet. */
+  #dataStream: Http2Stream | null = null
+  #dataLeft = 0
+  /** Streams with octets that wait, in their turn. */
+  #queue: Http2Stream[] = []
+  #announced = false
+  #goingAway = false
+  #lingering = false
+  #gone = false
+  #sent = 0
+  #sentBefore = 0
+
+  /** `announced`: whom the PROXY header named; null: the connection did not begin with one. */
+  constructor(
+    context: ThreadContext,
+    socket: Socket,
+    secure: boolean,
+    announced: string | null,
+    onClosed: (connection: Http2Connection) => void,
+  ) {
+    super(context, socket, secure, announced)
+    this.shared = context.http2
+    this.out = new FrameOutput(context.http2, socket, this)
+    this.#onClosed = onClosed
+    this.#reader = new FrameReader(this, context.limits.head)
+    context.counters[counter.http2Accepted]!++
+    socket.on('drain', () => this.#onDrain())
+    socket.on('end', () => this.#onEnd())
+    socket.on('error', () => this.#onGone())
+    socket.on('close', () => this.#onGone())
+    context.timers.set(this, openingTimeout)
+    this.#greet()
+    readInto(socket, context.readBuffer, (octets, buffer) => this.#onRead(buffer, 0, octets))
+    socket.resume()
+  }
+
+  get spare(): boolean {
+    return this.#streams.size === 0 && !this.#gone && !this.#lingering && this.socket.writableLength === 0
+  }
+
+  get idleSince(): number {
+    return this.deadline - (this.requests === 0 ? openingTimeout : this.context.settings.defaultTimeout)
+  }
+
+  /** The socket takes no more for now. */
+  get isFull(): boolean {
+    return this.socket.writableNeedDrain
+  }
+
+  /** Octets that somebody else has read; valid during the call only. False: read no more until this resumes. */
+  feed(buffer: Buffer, start: number, end: number): boolean {
+    return start === end || this.#onRead(buffer, start, end)
+  }
+
+  /** The client shall begin no more streams; those under way on their way to us are still served. */
+  drain(): void {
+    if (this.#announced || this.#gone) return
+    this.#announced = true
+    const { out } = this
+    out.at = writeGoAway(out.room(controlFrameSize), out.at, 0x7fffffff, errorCode.noError)
+  }
+
+  /** Serves what has begun, and no more. */
+  close(): void {
+    if (this.#goingAway || this.#gone) return
+    this.#goingAway = this.#announced = true
+    const { out } = this
+    out.at = writeGoAway(out.room(controlFrameSize), out.at, this.#lastStream, errorCode.noError)
+    if (this.#streams.size === 0) this.#end()
+  }
+
+  destroy(): void {
+    this.socket.destroy()
+    this.#onGone()
+  }
+
+  override onDeadline(): void {
+    if (this.#lingering || this.#lastStream === 0 || this.#reader.inBlock) this.destroy()
+    else if (this.#streams.size === 0) this.close()
+    else if (this.waiting > 0) this.#judgeStall()
+  }
+
+  // -------------------------------------------------------------------------------------------------------- out
+
+  /** `octets` of a body have been sent. */
+  spend(octets: number): void {
+    this.sendWindow -= octets
+    this.#sent += octets
+  }
+
+  flush(): void {
+    this.out.turned()
+    if (this.#gone) return
+    // Whoever asks on and on and reads no answer is not heard, and in the end given up.
+    if (this.socket.writableLength > 4 * maxUnsent) this.destroy()
+    else if (this.socket.writableLength > maxUnsent) this.socket.pause()
+    else if (this.#goingAway && this.#streams.size === 0) this.#end()
+  }
+
+  /** A stream has octets that wait for the client. */
+  enqueue(stream: Http2Stream): void {
+    this.#queue.push(stream)
+    if (this.deadline === Infinity) this.#watchStall()
+  }
+
+  #watchStall(): void {
+    this.#sentBefore = this.#sent
+    this.context.timers.set(this, stallTimeout)
+  }
+
+  #judgeStall(): void {
+    const isStalled = this.#sent === this.#sentBefore
+    if (isStalled && (this.waiting > maxStalled || this.shared.pending > maxStalledTogether)) this.offend()
+    else this.#watchStall()
+  }
+
+  /** Lets streams that wait send, a frame each in turn, for as long as there is room. */
+  #pump(): void {
+    const queue = this.#queue
+    let blocked = 0
+    while (queue.length > blocked && this.sendWindow > 0 && !this.isFull && !this.#gone) {
+      const stream = queue.shift()!
+      if (stream.sendWaiting()) queue.push(stream)
+      else continue
+      // One after the other cannot send: only their own windows help.
+      if (stream.sendWindow <= 0) blocked++
+      else blocked = 0
+    }
+  }
+
+  // --------------------------------------------------------------------------------------------------------- in
+
+  #onRead(buffer: Buffer, start: number, end: number): boolean {
+    if (this.#lingering || this.#gone) return !this.#gone
+    const from = this.#prefaceSeen < preface.length ? this.#preface(buffer, start, end) : start
+    if (from < 0) {
+      this.fail(errorCode.protocolError)
+      return true
+    }
+    if (from < end && !this.#reader.read(buffer, from, end) && !this.#lingering) this.#refuse()
+    return this.socket.writableLength <= maxUnsent
+  }
+
+  #refuse(): void {
+    if (this.#reader.error === errorCode.enhanceYourCalm) this.offend()
+    else this.fail(this.#reader.error)
+  }
+
+  /** The position behind it; -1: that is none. */
+  #preface(buffer: Buffer, start: number, end: number): number {
+    let at = start
+    while (at < end && this.#prefaceSeen < preface.length) if (buffer[at++] !== preface[this.#prefaceSeen++]) return -1
+    return at
+  }
+
+  #greet(): void {
+    const { out } = this
+    const chunk = out.room(frameHeaderSize + 6 * 4 + controlFrameSize)
+    out.at = writeSettings(chunk, out.at, [
+      setting.maxConcurrentStreams,
+      maxStreams,
+      setting.initialWindowSize,
+      streamWindow,
+      setting.maxHeaderListSize,
+      this.context.limits.head,
+      setting.enableConnectProtocol,
+      1,
+    ])
+    out.at = writeWindowUpdate(chunk, out.at, 0, connectionWindow - defaultWindow)
+  }
+
+  onData(id: number, flow: number, endStream: boolean): void {
+    this.#dataStream = null
+    this.#dataLeft = flow
+    this.#receiveWindow -= flow
+    if (this.#receiveWindow < 0) {
+      this.fail(errorCode.flowControlError)
+      return
+    }
+    if (flow === 0 && !endStream && !this.offences.idleFrame(this.context.timers.now)) this.offend()
+    const stream = this.#streams.get(id)
+    if (stream === undefined) this.#strayFrame(id, true)
+    else if (stream.remoteEnded) this.refuseStream(stream, errorCode.streamClosed)
+    else if (!stream.admitData(flow)) this.refuseStream(stream, errorCode.flowControlError)
+    else this.#dataStream = stream
+  }
+
+  onDataPiece(_id: number, buffer: Buffer, start: number, end: number): void {
+    this.#dataLeft -= end - start
+    if (this.#dataStream === null) this.returnWindow(end - start)
+    else if (!this.#dataStream.onData(buffer, start, end)) this.#dataStream = null
+  }
+
+  onDataEnd(_id: number, endStream: boolean): void {
+    // Padding is used up at once.
+    if (this.#dataLeft > 0) {
+      this.returnWindow(this.#dataLeft)
+      this.#dataStream?.returnWindow(this.#dataLeft)
+    }
+    if (endStream) this.#dataStream?.onEnd()
+    this.#dataStream = null
+  }
+
+  onHeadersBegin(id: number, whole: boolean): void {
+    if ((id & 1) === 0) this.fail(errorCode.protocolError)
+    else if (!whole) this.context.timers.set(this, openingTimeout)
+  }
+
+  onHeaders(id: number, buffer: Buffer, start: number, end: number, endStream: boolean, ownParent: boolean): void {
+    if (this.#streams.size > 0) this.context.timers.clear(this)
+    if (this.waiting > 0) this.#watchStall()
+    const stream = this.#streams.get(id)
+    if (stream === undefined && id > this.#lastStream) {
+      this.#begin(id, buffer, start, end, endStream, ownParent)
+      return
+    }
+    const { trailers } = this.shared
+    trailers.begin(this.context.limits)
+    if (!this.#decoder.decode(buffer, start, end, trailers)) this.fail(errorCode.compressionError)
+    else if (stream === undefined) {
+      if (this.#recent.wasReset(id)) return
+      this.fail(this.#recent.has(id) ? errorCode.streamClosed : errorCode.protocolError)
+    } else if (stream.remoteEnded) this.refuseStream(stream, errorCode.streamClosed)
+    else if (ownParent || !endStream || trailers.lines.verdict !== 'good')
+      this.refuseStream(stream, errorCode.protocolError)
+    else {
+      stream.onTrailers(trailers.lines.buffer, trailers.lines.at)
+      stream.onEnd()
+    }
+  }
+
+  #begin(id: number, buffer: Buffer, start: number, end: number, endStream: boolean, ownParent: boolean): void {
+    const { context } = this
+    const { request } = this.shared
+    request.begin(context.limits)
+    if (!this.#decoder.decode(buffer, start, end, request)) {
+      this.fail(errorCode.compressionError)
+      return
+    }
+    if (ownParent) {
+      this.fail(errorCode.protocolError)
+      return
+    }
+    // It came after the end that we announced, and may be repeated elsewhere.
+    if (this.#goingAway) return
+    this.#lastStream = id
+    this.offences.stream(context.timers.now)
+    if (this.#streams.size >= maxStreams) {
+      this.#reset(id, errorCode.refusedStream)
+      if (!this.offences.reset(context.timers.now)) this.offend()
+      return
+    }
+    context.timers.clear(this)
+    if (this.waiting > 0) this.#watchStall()
+    context.counters[counter.http2Streams]!++
+    this.requests++
+    request.finish(endStream)
+    const stream = new Http2Stream(this, id)
+    this.#streams.set(id, stream)
+    stream.begin(request, endStream)
+    // No number is used twice: the next ones belong to another connection.
+    if (id > 0x3fffffff) this.close()
+  }
+
+  onPriority(_id: number, ownParent: boolean): void {
+    if (ownParent) this.fail(errorCode.protocolError)
+    else this.#onIdleFrame()
+  }
+
+  onReset(id: number, _code: number): void {
+    const stream = this.#streams.get(id)
+    if (stream === undefined) {
+      this.#strayFrame(id, false)
+      return
+    }
+    this.context.counters[counter.http2Resets]!++
+    stream.onReset()
+    if (!this.offences.reset(this.context.timers.now)) this.offend()
+  }
+
+  onSetting(id: number, value: number): void {
+    switch (id) {
+      case setting.headerTableSize:
+        this.encoder.setMaxTableSize(value)
+        return
+      case setting.enablePush:
+        if (value > 1) this.fail(errorCode.protocolError)
+        return
+      case setting.initialWindowSize:
+        this.#resizeWindows(value)
+        return
+      case setting.maxFrameSize:
+        // We never send larger ones than the least that may be asked for.
+        if (value < maxFrameSize || value > 0xffffff) this.fail(errorCode.protocolError)
+    }
+  }
+
+  /** RFC 9113 section 6.9.2: of streams that are open too, whose windows may become negative. */
+  #resizeWindows(value: number): void {
+    if (value > maxWindow) {
+      this.fail(errorCode.flowControlError)
+      return
+    }
+    const change = value - this.initialWindow
+    this.initialWindow = value
+    for (const stream of this.#streams.values()) {
+      stream.sendWindow += change
+      if (stream.sendWindow > maxWindow) {
+        this.fail(errorCode.flowControlError)
+        return
+      }
+    }
+  }
+
+  onSettings(ack: boolean): void {
+    if (ack) return
+    this.out.at = writeSettingsAck(this.out.room(controlFrameSize), this.out.at)
+    this.#pump()
+    this.#onIdleFrame()
+    if (this.#lastStream === 0 && !this.#reader.inBlock)
+      this.context.timers.set(this, this.context.draining ? idleGrace : this.context.settings.defaultTimeout)
+  }
+
+  onPing(buffer: Buffer, at: number, ack: boolean): void {
+    if (!ack) this.out.at = writePing(this.out.room(controlFrameSize), this.out.at, buffer, at, true)
+    this.#onIdleFrame()
+  }
+
+  onGoAway(): void {
+    // It begins no more streams; there were none that we began. What is open goes on.
+    this.#onIdleFrame()
+  }
+
+  onWindowUpdate(id: number, increment: number): void {
+    if (!this.offences.windowUpdate(this.context.timers.now)) {
+      this.offend()
+      return
+    }
+    if (id === 0) {
+      this.sendWindow += increment
+      if (increment === 0) this.fail(errorCode.protocolError)
+      else if (this.sendWindow > maxWindow) this.fail(errorCode.flowControlError)
+      else this.#pump()
+      return
+    }
+    const stream = this.#streams.get(id)
+    if (stream === undefined) {
+      // Late ones are usual: whoever reads an answer to its end opens its window once more.
+      if (id > this.#lastStream) this.fail(errorCode.protocolError)
+      return
+    }
+    stream.sendWindow += increment
+    if (increment === 0) this.refuseStream(stream, errorCode.protocolError)
+    else if (stream.sendWindow > maxWindow) this.refuseStream(stream, errorCode.flowControlError)
+    else this.#pump()
+  }
+
+  onPushPromise(): void {
+    this.fail(errorCode.protocolError)
+  }
+
+  onUnknown(): void {
+    this.#onIdleFrame()
+  }
+
+  #onIdleFrame(): void {
+    if (!this.offences.idleFrame(this.context.timers.now)) this.offend()
+  }
+
+  /** A frame of a stream that is not open; `data`: one that must not come any more (RFC 9113 section 5.1). */
+  #strayFrame(id: number, data: boolean): void {
+    if (id > this.#lastStream) this.fail(errorCode.protocolError)
+    else if (!this.#recent.wasReset(id)) {
+      if (data) this.#reset(id, errorCode.streamClosed)
+      this.#onIdleFrame()
+    }
+  }
+
+  // ---------------------------------------------------------------------------------------------------- windows
+
+  /** Octets of a body have been used up, or are not wanted: the client may send as many again. */
+  returnWindow(octets: number): void {
+    this.#toReturn += octets
+    if (this.#toReturn < connectionWindow / 2 || this.#lingering) return
+    this.#receiveWindow += this.#toReturn
+    this.out.at = writeWindowUpdate(this.out.room(controlFrameSize), this.out.at, 0, this.#toReturn)
+    this.#toReturn = 0
+  }
+
+  // ---------------------------------------------------------------------------------------------------- endings
+
+  /** A stream has ended; `code`: so that the client must be told, -1: it knows. */
+  closed(stream: Http2Stream, code: ErrorCode | -1): void {
+    this.#streams.delete(stream.id)
+    if (this.#dataStream === stream) this.#dataStream = null
+    const at = this.#queue.indexOf(stream)
+    if (at >= 0) this.#queue.splice(at, 1)
+    if (code >= 0) this.#reset(stream.id, code as ErrorCode)
+    else this.#recent.add(stream.id, false)
+    // Also who makes us reset streams, so as to begin others, is counted.
+    if (blaming.has(code) && !this.offences.reset(this.context.timers.now)) this.offend()
+    if (this.#gone || this.#lingering || this.#streams.size > 0) return
+    if (this.#goingAway) this.flush()
+    else this.context.timers.set(this, this.context.draining ? idleGrace : this.context.settings.defaultTimeout)
+  }
+
+  /** The client broke a rule on a stream: that ends, and the others go on. Who does it again and again is closed. */
+  refuseStream(stream: Http2Stream, code: ErrorCode): void {
+    this.context.counters[counter.malformedRequests]!++
+    stream.refuse(code)
+  }
+
+  #reset(id: number, code: ErrorCode): void {
+    this.#recent.add(id, true)
+    if (this.#gone || this.#lingering) return
+    this.context.counters[counter.http2Resets]!++
+    this.out.at = writeReset(this.out.room(controlFrameSize), this.out.at, id, code)
+  }
+
+  /** It does too much of what costs us and brings nothing. */
+  offend(): void {
+    if (this.#lingering || this.#gone) return
+    this.context.counters[counter.http2Offences]!++
+    this.context.log('an HTTP/2 client was closed for what it did', { client: this.peer })
+    this.fail(errorCode.enhanceYourCalm)
+  }
+
+  /** The connection is over, and the client learns why. */
+  fail(code: ErrorCode): void {
+    if (this.#lingering || this.#gone) return
+    this.#reader.stop()
+    this.out.at = writeGoAway(this.out.room(controlFrameSize), this.out.at, this.#lastStream, code)
+    this.#end()
+    this.#abandon()
+  }
+
+  /** Says its last; what still comes is thrown away. */
+  #end(): void {
+    if (this.#lingering || this.#gone) return
+    this.out.write()
+    this.#lingering = true
+    this.context.timers.set(this, farewell)
+    this.socket.end()
+    this.socket.resume()
+  }
+
+  /** The exchanges of all streams end as when their client leaves. */
+  #abandon(): void {
+    for (const stream of [...this.#streams.values()]) stream.onConnectionGone()
+  }
+
+  #onDrain(): void {
+    if (this.#gone) return
+    this.#pump()
+    this.socket.resume()
+  }
+
+  /** The client sends no more: as with HTTP/1.1, who waits for answers then is given up. */
+  #onEnd(): void {
+    if (this.#streams.size === 0) this.#end()
+    else this.destroy()
+  }
+
+  #onGone(): void {
+    if (this.#gone) return
+    this.#gone = true
+    this.out.close()
+    this.#reader.stop()
+    this.context.timers.remove(this)
+    this.uncount()
+    this.#abandon()
+    this.#queue = []
+    this.#onClosed(this)
+  }
+}
