@@ -225,6 +225,7 @@ describe('a body', () => {
     stream.on('data', (piece: Buffer) => {
       received += piece.length
     })
+    stream.resume()
     await once(stream, 'end')
     expect(received).toBe(size)
   })
