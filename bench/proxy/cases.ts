@@ -6,6 +6,13 @@ export interface Case {
   /** One line for the table. */
   readonly title: string
   readonly scheme: 'http' | 'https'
+  readonly protocol: 'http/1.1' | 'h2'
+  /** Client connections; null: as the command line says. */
+  readonly connections: number | null
+  /** Requests under way on a connection at once. */
+  readonly streams: number
+  /** A connection serves one request: over TLS each begins with a full handshake. */
+  readonly freshConnections: boolean
   /** Host routes configured; each request draws its host at random. */
   readonly routes: number
   readonly method: 'GET' | 'POST'
@@ -25,6 +32,10 @@ export interface Case {
 
 const small = {
   scheme: 'http',
+  protocol: 'http/1.1',
+  connections: null,
+  streams: 1,
+  freshConnections: false,
   routes: 1,
   method: 'GET',
   path: '/1k',
@@ -40,6 +51,22 @@ const json = { ...small, path: '/json', answerBytes: 16_384 } as const
 export const cases: readonly Case[] = [
   { ...small, name: 'keepalive-1k', title: 'HTTP/1.1 keep-alive, answers of 1 kB' },
   { ...small, name: 'tls-keepalive-1k', title: 'the same over TLS 1.3, ECDSA P-256', scheme: 'https' },
+  {
+    ...small,
+    name: 'h2-1k-tls',
+    title: 'HTTP/2 over TLS 1.3, 16 connections of 32 streams, answers of 1 kB',
+    scheme: 'https',
+    protocol: 'h2',
+    connections: 16,
+    streams: 32,
+  },
+  {
+    ...small,
+    name: 'handshake-p256',
+    title: 'a full TLS 1.3 handshake, ECDSA P-256, for every request of 1 kB',
+    scheme: 'https',
+    freshConnections: true,
+  },
   { ...small, name: 'routes-5000', title: '5,000 host routes, random host, answers of 1 kB', routes: 5_000 },
   {
     ...small,

@@ -1,6 +1,9 @@
 // What a load generator must offer. It is a process of its own, pinned away from the proxy.
 
+import type { Case } from './cases.ts'
+import { ab } from './load/ab.ts'
 import { autocannon } from './load/autocannon.ts'
+import { h2load } from './load/h2load.ts'
 import { wrk } from './load/wrk.ts'
 
 export interface LoadPlan {
@@ -14,6 +17,8 @@ export interface LoadPlan {
   /** Each request draws one of these. */
   readonly hosts: readonly string[]
   readonly connections: number
+  /** Requests under way on a connection at once; above 1 only over HTTP/2. */
+  readonly streams: number
   /** Whole seconds. */
   readonly seconds: number
 }
@@ -31,13 +36,18 @@ export interface LoadGenerator {
   readonly name: string
   version(): string
   absence(): string | null
-  /** Program and arguments; may write a script to `stem` plus an extension. */
+  /** Program and arguments; may write a script, and have results written, to `stem` plus an extension. */
   prepare(plan: LoadPlan, stem: string): { readonly program: string; readonly args: readonly string[] }
-  /** Throws when the output is not that of a finished run. */
-  parse(output: string): LoadResult
+  /** Throws when the output, or what was written beside it, is not that of a finished run. */
+  parse(output: string, stem: string): LoadResult
 }
 
-/** wrk when it is there: it costs a tenth of what autocannon does, so the proxy has more of the machine. */
-export function chooseLoad(): LoadGenerator {
+/**
+ * Who can do the work, best first. wrk costs a tenth of what autocannon does, so the proxy has more of the machine; it
+ * resumes TLS sessions when it connects anew, so that handshakes are ab's.
+ */
+export function chooseLoad({ protocol, freshConnections }: Case): LoadGenerator {
+  if (protocol === 'h2') return h2load
+  if (freshConnections) return ab
   return wrk.absence() === null ? wrk : autocannon
 }

@@ -22,13 +22,14 @@ const limits = limitsOf(machine)
 const [proxyCpu, loadCpu] = limits.length === 0 ? (machine.cpus as [number, number]) : [null, null]
 // This process only waits during a measurement; it does so away from the proxy.
 if (loadCpu !== null && taskset !== null) spawnSync(taskset, ['-acp', String(loadCpu), String(process.pid)])
-const load = chooseLoad()
-if (load.name !== 'wrk')
+const work = cases.filter(({ name }) => options.cases.includes(name))
+const loads = new Set(work.map(chooseLoad))
+if ([...loads].some(({ name }) => name === 'autocannon'))
   limits.push('no wrk: autocannon is the bottleneck, so requests/s say little about fast proxies')
 
 await using bench = new Workbench()
 const backend = await startBackend(bench, loadCpu)
-const run: Run = { bench, options, backend, load, proxyCpu, loadCpu }
+const run: Run = { bench, options, backend, proxyCpu, loadCpu }
 const chosen = subjects.filter(({ name }) => options.only.includes(name))
 
 const { repeats, seconds, warmup, connections } = options
@@ -41,7 +42,9 @@ const header = {
     ...Object.fromEntries(
       chosen.map(subject => [subject.name, subject.absence() === null ? subject.version() : 'absent']),
     ),
-    load: `${load.name} ${load.version()}`,
+    load: [...loads]
+      .map(load => (load.absence() === null ? `${load.name} ${load.version()}` : `${load.name} absent`))
+      .join(' and '),
     backend: backend.name,
   },
   settings: { repeats, seconds, warmup, connections, proxyCpu, loadCpu },
@@ -50,8 +53,8 @@ const header = {
 console.log(renderHead({ ...header, cases: [] }))
 
 const results: CaseResult[] = []
-for (const work of cases.filter(({ name }) => options.cases.includes(name))) {
-  const result = await runCase(run, work, chosen)
+for (const each of work) {
+  const result = await runCase(run, each, chosen)
   results.push(result)
   console.log(`\n${renderCase(result, reference)}`)
 }

@@ -1,6 +1,6 @@
 // One measurement: load runs, and an interval in the middle of it is measured exactly. CPU time comes from /proc and
-// the number of requests from the backend's own count, both read at the same two moments, so that connecting, TLS
-// handshakes and the generator's start and end are left out.
+// the number of requests from the backend's own count, both read at the same two moments, so that connecting and TLS
+// handshakes (but where they are the work), and the generator's start and end are left out.
 
 import { readFileSync, statSync, truncateSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -51,7 +51,7 @@ const lead = 300
 
 /** Loads the proxy for `seconds` without measuring. */
 export async function warmUp(setting: Setting, serving: Serving, seconds: number): Promise<void> {
-  const running = await startLoad(setting, serving, seconds)
+  const { running } = await startLoad(setting, serving, seconds)
   await running.ended
   truncateSync(serving.accessLog, 0)
 }
@@ -60,7 +60,7 @@ export async function warmUp(setting: Setting, serving: Serving, seconds: number
 export async function measure(setting: Setting, serving: Serving, seconds: number): Promise<Measurement> {
   const { backend, load, ticksPerSecond, work } = setting
   const before = await backend.counts()
-  const running = await startLoad(setting, serving, seconds + 1)
+  const { running, stem } = await startLoad(setting, serving, seconds + 1)
   const flows = async () => (await backend.counts()).requests > before.requests + 2 * setting.connections
   await setting.bench.untilReady(running, flows, 10_000)
   await delay(lead)
@@ -82,7 +82,7 @@ export async function measure(setting: Setting, serving: Serving, seconds: numbe
   if (serving.running.hasEnded())
     throw new Error(`${serving.running.command.name} ended under load: ${setting.bench.lastWords(serving.running)}`)
   if (code !== 0) throw new Error(`${load.name} failed (${code}): ${setting.bench.lastWords(running)}`)
-  const result = load.parse(readFileSync(running.stdout, 'utf8'))
+  const result = load.parse(readFileSync(running.stdout, 'utf8'), stem)
 
   // The first of the two counts itself is a request too, on a connection of its own.
   const requests = end.requests - start.requests - 1
@@ -119,12 +119,17 @@ function share(used: number | null, elapsed: number): number | null {
   return used === null ? null : used / elapsed
 }
 
-function startLoad(setting: Setting, serving: Serving, seconds: number): Promise<Running> {
+async function startLoad(
+  setting: Setting,
+  serving: Serving,
+  seconds: number,
+): Promise<{ readonly running: Running; readonly stem: string }> {
   const { bench, work, load, hosts, connections } = setting
-  const { scheme, method, path, requestBytes, compression } = work
+  const { scheme, method, path, requestBytes, compression, streams } = work
   const asksForGzip = compression === 'asked'
   const ask = { scheme, port: serving.port, method, path, requestBytes, asksForGzip }
-  const plan: LoadPlan = { ...ask, hosts, connections, seconds }
-  const { program, args } = load.prepare(plan, bench.path(`load-${work.name}`))
-  return bench.start({ name: load.name, program, args, cpu: setting.loadCpu })
+  const plan: LoadPlan = { ...ask, hosts, connections, streams, seconds }
+  const stem = bench.path(`load-${work.name}`)
+  const { program, args } = load.prepare(plan, stem)
+  return { running: await bench.start({ name: load.name, program, args, cpu: setting.loadCpu }), stem }
 }

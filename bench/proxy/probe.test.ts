@@ -24,18 +24,20 @@ async function startNodeBackend(bench: Workbench): Promise<number> {
 
 // What is absent on a machine is absent from its benches too.
 for (const subject of subjects.filter(subject => subject.absence() === null))
-  for (const [scheme, compresses] of [
-    ['http', false],
-    ['http', true],
-    ['https', false],
+  for (const [scheme, protocol, compresses] of [
+    ['http', 'http/1.1', false],
+    ['http', 'http/1.1', true],
+    ['https', 'http/1.1', false],
+    ['https', 'h2', false],
   ] as const) {
-    if (compresses && !subject.canCompress) continue
-    test(`${subject.name} does the work of every case over ${scheme}${compresses ? ' that compresses' : ''}`, async () => {
+    if ((compresses && !subject.canCompress) || (protocol === 'h2' && !subject.canHttp2)) continue
+    test(`${subject.name} does the work of every case of ${protocol} over ${scheme}${compresses ? ' that compresses' : ''}`, async () => {
       await using bench = new Workbench()
       const backendPort = await startNodeBackend(bench)
       const place = {
         name: scheme,
         scheme,
+        protocol,
         pair: selfSign(hosts, 30, Date.now()),
         hosts,
         bulk: true,
@@ -44,7 +46,9 @@ for (const subject of subjects.filter(subject => subject.absence() === null))
         cpu: null,
       }
       const serving = await subject.start(bench, place)
-      const ours = cases.filter(work => work.scheme === scheme && (work.compression !== 'off') === compresses)
+      const ours = cases.filter(
+        work => work.scheme === scheme && work.protocol === protocol && (work.compression !== 'off') === compresses,
+      )
       for (const work of ours) {
         const tls = await checkWork(work, serving, hosts)
         if (scheme === 'https') expect(tls).toMatch(/^TLSv1.3 /)
@@ -64,6 +68,7 @@ test('a proxy that does other work is found out', async () => {
   const place = {
     name: 'x',
     scheme: 'http',
+    protocol: 'http/1.1',
     pair: selfSign(hosts, 30, Date.now()),
     hosts,
     bulk: false,

@@ -8,7 +8,7 @@ import { hostNames } from '../support/manifests.ts'
 import type { Workbench } from '../support/workbench.ts'
 import type { Backend } from './backend.ts'
 import type { Case } from './cases.ts'
-import type { LoadGenerator } from './load.ts'
+import { chooseLoad } from './load.ts'
 import { type Measurement, measure, type Setting, warmUp } from './measure.ts'
 import type { Options } from './options.ts'
 import { checkWork } from './probe.ts'
@@ -20,7 +20,6 @@ export interface Run {
   readonly bench: Workbench
   readonly options: Options
   readonly backend: Backend
-  readonly load: LoadGenerator
   readonly proxyCpu: number | null
   readonly loadCpu: number | null
 }
@@ -38,13 +37,16 @@ interface Contender {
 export async function runCase(run: Run, work: Case, chosen: readonly Subject[]): Promise<CaseResult> {
   const { bench, options, backend, proxyCpu } = run
   const hosts = hostNames(work.routes)
+  const load = chooseLoad(work)
   const setting: Setting = {
     ...{ bench, work, backend, hosts, proxyCpu },
-    ...{ load: run.load, loadCpu: run.loadCpu, connections: options.connections, ticksPerSecond: clockTicks() },
+    ...{ load, loadCpu: run.loadCpu, ticksPerSecond: clockTicks() },
+    connections: work.connections ?? options.connections,
   }
   const place: Work = {
     name: work.name,
     scheme: work.scheme,
+    protocol: work.protocol,
     pair: selfSign(hosts.slice(0, 1), 30, Date.now()),
     hosts,
     compresses: work.compression !== 'off',
@@ -56,8 +58,10 @@ export async function runCase(run: Run, work: Case, chosen: readonly Subject[]):
     (subject): Contender => ({ subject, rounds: [], serving: null, tls: null, trouble: null }),
   )
   for (const contender of contenders) {
-    const absence = contender.subject.absence()
+    const absence = load.absence() ?? contender.subject.absence()
     if (absence !== null) contender.trouble = `absent: ${absence}`
+    else if (place.protocol === 'h2' && !contender.subject.canHttp2)
+      contender.trouble = 'absent: it does not serve HTTP/2'
     else if (place.compresses && !contender.subject.canCompress)
       contender.trouble = 'absent: it does not compress with gzip at a given level'
     else await attempt(contender, () => prepare(contender, setting, place, options.warmup))

@@ -8,6 +8,8 @@ import type { Case } from './cases.ts'
 export interface Work {
   readonly name: string
   readonly scheme: Case['scheme']
+  /** What clients will speak. */
+  readonly protocol: Case['protocol']
   readonly pair: SelfSigned
   /** Every host goes to the backend; any other must not. */
   readonly hosts: readonly string[]
@@ -35,6 +37,7 @@ export interface Subject {
   version(): string
   /** Why this machine has none of it; null when it has. */
   absence(): string | null
+  readonly canHttp2: boolean
   /** Whether it can be set up to compress as others do. */
   readonly canCompress: boolean
   /** Resolves when it serves. */

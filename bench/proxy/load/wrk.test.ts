@@ -37,6 +37,7 @@ const plan: LoadPlan = {
   asksForGzip: false,
   hosts: ['a.example'],
   connections: 1,
+  streams: 1,
   seconds: 1,
 }
 

@@ -12,6 +12,7 @@ export const haproxy: Subject = {
   version: () => programVersion('haproxy', ['-v'], /version (\S+)/) ?? 'unknown',
   absence: () =>
     findProgram('haproxy') === null ? 'no haproxy on this machine (Debian: apt-get install haproxy)' : null,
+  canHttp2: true,
   canCompress: false,
   start,
 }
@@ -35,7 +36,7 @@ async function start(bench: Workbench, work: Work): Promise<Serving> {
 function configuration(work: Work, port: number, stem: string): string {
   // Larger buffers halve the cost of large bodies and add a tenth to that of small ones.
   const buffers = work.bulk ? '\n  tune.bufsize 65536' : ''
-  const tls = work.scheme === 'https' ? ` ssl crt ${stem}.pem ssl-min-ver TLSv1.3` : ''
+  const tls = work.scheme === 'https' ? ` ssl crt ${stem}.pem ssl-min-ver TLSv1.3 alpn ${work.protocol}` : ''
   return `
 global
   nbthread 1${buffers}

@@ -13,6 +13,7 @@ export const httpProxy3: Subject = {
   name: 'http-proxy-3',
   version: () => packageVersion() ?? 'unknown',
   absence: () => (packageVersion() === null ? 'http-proxy-3 is not installed (npm ci)' : null),
+  canHttp2: false,
   canCompress: false,
   start,
 }

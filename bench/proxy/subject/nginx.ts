@@ -12,6 +12,7 @@ export const nginx: Subject = {
   version: () => programVersion('nginx', ['-v'], /nginx\/(\S+)/) ?? 'unknown',
   absence: () =>
     findProgram('nginx') === null ? 'no nginx on this machine (Debian: apt-get install nginx-light)' : null,
+  canHttp2: true,
   canCompress: true,
   start,
 }
@@ -35,7 +36,7 @@ async function start(bench: Workbench, work: Work): Promise<Serving> {
 }
 
 function configuration(work: Work, port: number, stem: string, accessLog: string): string {
-  const listen = `listen 127.0.0.1:${port}${work.scheme === 'https' ? ' ssl' : ''}`
+  const listen = `listen 127.0.0.1:${port}${work.scheme === 'https' ? ' ssl' : ''}${work.protocol === 'h2' ? ' http2' : ''}`
   const servers = work.hosts.map(
     host => `server { ${listen}; server_name ${host}; location / { proxy_pass http://backend; } }`,
   )
@@ -67,7 +68,7 @@ http {
   proxy_set_header X-Forwarded-Port $server_port;
   upstream backend {
     server 127.0.0.1:${work.backendPort};
-    keepalive 256;
+    keepalive 1024;
     keepalive_requests 1000000000;
     keepalive_timeout 3600s;
   }

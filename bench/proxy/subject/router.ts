@@ -17,6 +17,7 @@ export const router: Subject = {
   name: 'router',
   version: () => 'this tree',
   absence: routerAbsence,
+  canHttp2: true,
   canCompress: true,
   start,
 }
