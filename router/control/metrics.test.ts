@@ -179,7 +179,7 @@ test('every metric of ours has a help line and a type, and no line comes twice',
   expect(named('# HELP')).toEqual(named('# TYPE'))
   expect(new Set(ours).size).toBe(ours.length)
   for (const line of ours.filter(line => !line.startsWith('#')))
-    expect(line).toMatch(/^deis_router_[a-z_]+(\{([a-z]+="[^"]*",?)+\})? [0-9.e+]+$/)
+    expect(line).toMatch(/^deis_router_[a-z0-9_]+(\{([a-z]+="[^"]*",?)+\})? [0-9.e+]+$/)
 })
 
 test('docs/metrics.md lists every metric of ours, with its type, labels and help', async () => {

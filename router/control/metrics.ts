@@ -169,6 +169,14 @@ export class Metrics {
       ok: counter.tlsHandshakes,
       error: counter.tlsHandshakeErrors,
     })
+    total('http2_connections_total', 'Connections from clients that speak HTTP/2.', counter.http2Accepted)
+    total('http2_streams_total', 'Requests over HTTP/2.', counter.http2Streams)
+    total('http2_resets_total', 'Streams of HTTP/2 reset before their end, by either side.', counter.http2Resets)
+    total(
+      'http2_offences_total',
+      'Connections closed because their client did too much of what costs and brings nothing.',
+      counter.http2Offences,
+    )
     total('malformed_requests_total', 'Requests refused because they are not HTTP.', counter.malformedRequests)
     byLabel('upstream_connects_total', 'counter', 'Connections to endpoints that were tried.', 'result', {
       ok: counter.upstreamConnects,

@@ -45,6 +45,8 @@ export interface LogRecord {
 /** The connection, for such formats; read when the head has come. */
 export interface LogClient {
   readonly secure: boolean
+  /** Of HTTP: 1 or 2. Requests of version 2 are translated, and say so in their request line. */
+  readonly majorVersion: number
   /** The client, as a PROXY header named it or else the other end of the TCP connection, which `tcpPeer` always is. */
   readonly peer: string
   readonly tcpPeer: string

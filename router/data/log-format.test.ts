@@ -24,6 +24,7 @@ const usual = [
 
 const client: LogClient = {
   secure: false,
+  majorVersion: 1,
   peer: '10.0.0.7',
   tcpPeer: '10.0.0.7',
   ignoresForwardedFor: false,

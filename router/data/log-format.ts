@@ -79,7 +79,7 @@ const sources: Readonly<Record<LogVariable, Source>> = {
   gzip_ratio: plain(() => ''),
   host: octets(({ host }) => host ?? ''),
   hostname: octets(() => machine),
-  http2: plain(() => ''),
+  http2: client(({ majorVersion, secure }) => (majorVersion === 1 ? '' : secure ? 'h2' : 'h2c')),
   https: client(({ secure }) => (secure ? 'on' : '')),
   is_args: head('is_args'),
   msec: plain(() => (Date.now() / 1000).toFixed(3)),

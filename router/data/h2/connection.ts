@@ -72,6 +72,8 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
   readonly #recent = new RecentStreams()
   #lastStream = 0
   #prefaceSeen = 0
+  /** The client's SETTINGS have come. */
+  #isOpen = false
   #receiveWindow = connectionWindow
   #toReturn = 0
   /** The stream whose DATA frame is being read, and what of the frame is not handed on yet. */
@@ -115,7 +117,7 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
   }
 
   get idleSince(): number {
-    return this.deadline - (this.requests === 0 ? openingTimeout : this.context.settings.defaultTimeout)
+    return this.deadline - (this.#isOpen ? this.context.settings.defaultTimeout : openingTimeout)
   }
 
   /** The socket takes no more for now. */
@@ -151,7 +153,7 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
   }
 
   override onDeadline(): void {
-    if (this.#lingering || this.#lastStream === 0 || this.#reader.inBlock) this.destroy()
+    if (this.#lingering || !this.#isOpen || this.#reader.inBlock) this.destroy()
     else if (this.#streams.size === 0) this.close()
     else if (this.waiting > 0) this.#judgeStall()
   }
@@ -186,7 +188,8 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
 
   #judgeStall(): void {
     const isStalled = this.#sent === this.#sentBefore
-    if (isStalled && (this.waiting > maxStalled || this.shared.pending > maxStalledTogether)) this.offend()
+    if (isStalled && (this.waiting > maxStalled || this.shared.pending > maxStalledTogether))
+      this.offend('answers not taken')
     else this.#watchStall()
   }
 
@@ -218,7 +221,7 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
   }
 
   #refuse(): void {
-    if (this.#reader.error === errorCode.enhanceYourCalm) this.offend()
+    if (this.#reader.error === errorCode.enhanceYourCalm) this.offend('endless field lines')
     else this.fail(this.#reader.error)
   }
 
@@ -253,7 +256,7 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
       this.fail(errorCode.flowControlError)
       return
     }
-    if (flow === 0 && !endStream && !this.offences.idleFrame(this.context.timers.now)) this.offend()
+    if (flow === 0 && !endStream) this.#onIdleFrame()
     const stream = this.#streams.get(id)
     if (stream === undefined) this.#strayFrame(id, true)
     else if (stream.remoteEnded) this.refuseStream(stream, errorCode.streamClosed)
@@ -323,7 +326,7 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
     this.offences.stream(context.timers.now)
     if (this.#streams.size >= maxStreams) {
       this.#reset(id, errorCode.refusedStream)
-      if (!this.offences.reset(context.timers.now)) this.offend()
+      if (!this.offences.reset(context.timers.now)) this.offend('resets')
       return
     }
     context.timers.clear(this)
@@ -351,7 +354,7 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
     }
     this.context.counters[counter.http2Resets]!++
     stream.onReset()
-    if (!this.offences.reset(this.context.timers.now)) this.offend()
+    if (!this.offences.reset(this.context.timers.now)) this.offend('resets')
   }
 
   onSetting(id: number, value: number): void {
@@ -393,8 +396,9 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
     this.out.at = writeSettingsAck(this.out.room(controlFrameSize), this.out.at)
     this.#pump()
     this.#onIdleFrame()
-    if (this.#lastStream === 0 && !this.#reader.inBlock)
-      this.context.timers.set(this, this.context.draining ? idleGrace : this.context.settings.defaultTimeout)
+    if (this.#isOpen) return
+    this.#isOpen = true
+    this.context.timers.set(this, this.context.draining ? idleGrace : this.context.settings.defaultTimeout)
   }
 
   onPing(buffer: Buffer, at: number, ack: boolean): void {
@@ -409,7 +413,7 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
 
   onWindowUpdate(id: number, increment: number): void {
     if (!this.offences.windowUpdate(this.context.timers.now)) {
-      this.offend()
+      this.offend('windows opened too often')
       return
     }
     if (id === 0) {
@@ -422,7 +426,7 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
     const stream = this.#streams.get(id)
     if (stream === undefined) {
       // Late ones are usual: whoever reads an answer to its end opens its window once more.
-      if (id > this.#lastStream) this.fail(errorCode.protocolError)
+      if (id > this.#lastStream) this.#onUnopened()
       return
     }
     stream.sendWindow += increment
@@ -440,16 +444,21 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
   }
 
   #onIdleFrame(): void {
-    if (!this.offences.idleFrame(this.context.timers.now)) this.offend()
+    if (!this.offences.idleFrame(this.context.timers.now)) this.offend('frames without use')
   }
 
   /** A frame of a stream that is not open; `data`: one that must not come any more (RFC 9113 section 5.1). */
   #strayFrame(id: number, data: boolean): void {
-    if (id > this.#lastStream) this.fail(errorCode.protocolError)
+    if (id > this.#lastStream) this.#onUnopened()
     else if (!this.#recent.wasReset(id)) {
       if (data) this.#reset(id, errorCode.streamClosed)
       this.#onIdleFrame()
     }
+  }
+
+  /** A frame of a stream that never began: wrong, unless it came behind the end that we announced. */
+  #onUnopened(): void {
+    if (!this.#goingAway) this.fail(errorCode.protocolError)
   }
 
   // ---------------------------------------------------------------------------------------------------- windows
@@ -474,7 +483,7 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
     if (code >= 0) this.#reset(stream.id, code as ErrorCode)
     else this.#recent.add(stream.id, false)
     // Also who makes us reset streams, so as to begin others, is counted.
-    if (blaming.has(code) && !this.offences.reset(this.context.timers.now)) this.offend()
+    if (blaming.has(code) && !this.offences.reset(this.context.timers.now)) this.offend('resets')
     if (this.#gone || this.#lingering || this.#streams.size > 0) return
     if (this.#goingAway) this.flush()
     else this.context.timers.set(this, this.context.draining ? idleGrace : this.context.settings.defaultTimeout)
@@ -494,10 +503,10 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
   }
 
   /** It does too much of what costs us and brings nothing. */
-  offend(): void {
+  offend(reason: string): void {
     if (this.#lingering || this.#gone) return
     this.context.counters[counter.http2Offences]!++
-    this.context.log('an HTTP/2 client was closed for what it did', { client: this.peer })
+    this.context.log('an HTTP/2 client was closed for what it did', { client: this.peer, reason })
     this.fail(errorCode.enhanceYourCalm)
   }
 

@@ -30,6 +30,7 @@ export class RequestComposer implements FieldSink {
   readonly #start = new Int32Array(pseudoNames.length)
   readonly #end = new Int32Array(pseudoNames.length)
   #lineDone = false
+  #cookies = 0
   /** What Content-Length says; -1: there is none. */
   contentLength = -1
   /** RFC 8441: it asks for a tunnel. */
@@ -41,6 +42,7 @@ export class RequestComposer implements FieldSink {
     this.#cookie.clear(limits.head, maxCookies)
     this.#start.fill(-1)
     this.#lineDone = false
+    this.#cookies = 0
     this.contentLength = -1
     this.isTunnel = false
   }
@@ -97,7 +99,7 @@ export class RequestComposer implements FieldSink {
     if (lines.verdict !== 'good') return
     if (!this.#lineDone) this.#requestLine()
     if (endStream && this.contentLength > 0) lines.malformed()
-    if (this.#cookie.at > 0) {
+    if (this.#cookies > 0) {
       lines.text('cookie: ')
       lines.copy(this.#cookie.buffer, 0, this.#cookie.at)
       lines.text('\r\n')
@@ -196,7 +198,7 @@ export class RequestComposer implements FieldSink {
     else if (!isValue(source, start, end)) this.#lines.malformed()
     else {
       cookie.reserve(end - start + 2)
-      if (cookie.at > 0) {
+      if (this.#cookies++ > 0) {
         cookie.buffer[cookie.at++] = SEMICOLON
         cookie.buffer[cookie.at++] = SP
       }

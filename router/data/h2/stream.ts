@@ -24,6 +24,8 @@ import { writeInterim, writeResponse, writeTrailers } from './response-writer.ts
 
 /** DATA frames shorter than this, cut so by a window, cost more than they carry. */
 const tinyFrame = 64
+/** Once the clients of a thread have this much waiting together, streams that bring more are reset. */
+const maxPendingTogether = 48 * 1024 * 1024
 /** Room for the framing of a chunk. */
 const chunkSlack = 32
 
@@ -163,6 +165,9 @@ export class Http2Stream extends Timed implements Client {
     if (this.#reading && !this.#awaitsTunnel && this.#early.length === 0) {
       this.#consume(buffer, start, end)
       this.#used(end - start)
+    } else if (this.context.http2.pending > maxPendingTogether) {
+      this.#connection.returnWindow(end - start)
+      this.#connection.refuseStream(this, errorCode.enhanceYourCalm)
     } else {
       this.#early.push(buffer, start, end)
       this.context.http2.pending += end - start
@@ -373,7 +378,7 @@ export class Http2Stream extends Timed implements Client {
       const octets = Math.min(end - at, maxFrameSize, this.sendWindow, connection.sendWindow)
       if (octets <= 0) break
       if (octets < tinyFrame && octets < end - at && !connection.offences.idleFrame(this.context.timers.now)) {
-        connection.offend()
+        connection.offend('windows opened too little')
         return end
       }
       const last = this.#ends && at + octets === end && this.#trailers === null

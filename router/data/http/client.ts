@@ -9,8 +9,6 @@ import type { Tunnel, TunnelClient } from './upgrade.ts'
 
 export interface Client extends LogClient, TunnelClient {
   readonly context: ThreadContext
-  /** 2: its requests are translated from HTTP/2, and say so in their request line. */
-  readonly majorVersion: number
   /** What X-Forwarded-Port says when the client does not. */
   readonly port: string
   /** The lines that tell an app of the client, for a request that says nothing about it itself. */
