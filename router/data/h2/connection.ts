@@ -52,7 +52,12 @@ const maxStalledTogether = 24 * 1024 * 1024
 const maxUnsent = 512 * 1024
 
 /** Why we reset a stream, when it is the client's doing. */
-const blaming = new Set<number>([errorCode.protocolError, errorCode.streamClosed, errorCode.flowControlError])
+const blaming = new Set<number>([
+  errorCode.protocolError,
+  errorCode.streamClosed,
+  errorCode.flowControlError,
+  errorCode.enhanceYourCalm,
+])
 
 export class Http2Connection extends AcceptedConnection implements FrameSink, Flushable {
   readonly shared: Http2Shared
@@ -79,6 +84,7 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
   /** The stream whose DATA frame is being read, and what of the frame is not handed on yet. */
   #dataStream: Http2Stream | null = null
   #dataLeft = 0
+  #dataSeen = false
   /** Streams with octets that wait, in their turn. */
   #queue: Http2Stream[] = []
   #announced = false
@@ -248,15 +254,15 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
     out.at = writeWindowUpdate(chunk, out.at, 0, connectionWindow - defaultWindow)
   }
 
-  onData(id: number, flow: number, endStream: boolean): void {
+  onData(id: number, flow: number): void {
     this.#dataStream = null
+    this.#dataSeen = false
     this.#dataLeft = flow
     this.#receiveWindow -= flow
     if (this.#receiveWindow < 0) {
       this.fail(errorCode.flowControlError)
       return
     }
-    if (flow === 0 && !endStream) this.#onIdleFrame()
     const stream = this.#streams.get(id)
     if (stream === undefined) this.#strayFrame(id, true)
     else if (stream.remoteEnded) this.refuseStream(stream, errorCode.streamClosed)
@@ -266,11 +272,13 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
 
   onDataPiece(_id: number, buffer: Buffer, start: number, end: number): void {
     this.#dataLeft -= end - start
+    this.#dataSeen = true
     if (this.#dataStream === null) this.returnWindow(end - start)
     else if (!this.#dataStream.onData(buffer, start, end)) this.#dataStream = null
   }
 
   onDataEnd(_id: number, endStream: boolean): void {
+    if (!this.#dataSeen && !endStream) this.#onIdleFrame()
     // Padding is used up at once.
     if (this.#dataLeft > 0) {
       this.returnWindow(this.#dataLeft)

@@ -7,7 +7,7 @@ import { errorCode, flag, frameType } from './frames.ts'
 /** What it is told, as text. */
 class Recorder implements FrameSink {
   readonly told: string[] = []
-  onData = (stream: number, flow: number, end: boolean) => void this.told.push(`data ${stream} ${flow} ${end}`)
+  onData = (stream: number, flow: number) => void this.told.push(`data ${stream} ${flow}`)
   onDataPiece = (stream: number, buffer: Buffer, start: number, end: number) => {
     const text = buffer.toString('latin1', start, end)
     const last = this.told.at(-1)
@@ -59,12 +59,12 @@ function read(octets: Buffer, cuts: readonly number[] = []): { told: string[]; e
 const u32 = (value: number): Buffer => Buffer.from([value >>> 24, value >>> 16, value >>> 8, value])
 
 const frames: [name: string, octets: Buffer, want: readonly string[]][] = [
-  ['DATA', frame(0, 0, 1, 'abc'), ['data 1 3 false', 'piece 1 abc', 'data-end 1 false']],
-  ['DATA that ends the stream', frame(0, 1, 1, 'abc'), ['data 1 3 true', 'piece 1 abc', 'data-end 1 true']],
-  ['DATA without octets', frame(0, 1, 1), ['data 1 0 true', 'data-end 1 true']],
-  ['DATA with padding', frame(0, flag.padded, 1, '\x02abc\0\0'), ['data 1 6 false', 'piece 1 abc', 'data-end 1 false']],
-  ['DATA of padding only', frame(0, flag.padded, 1, '\x02\0\0'), ['data 1 3 false', 'data-end 1 false']],
-  ['the reserved bit is ignored', frame(0, 0, 0x80000001, 'a'), ['data 1 1 false', 'piece 1 a', 'data-end 1 false']],
+  ['DATA', frame(0, 0, 1, 'abc'), ['data 1 3', 'piece 1 abc', 'data-end 1 false']],
+  ['DATA that ends the stream', frame(0, 1, 1, 'abc'), ['data 1 3', 'piece 1 abc', 'data-end 1 true']],
+  ['DATA without octets', frame(0, 1, 1), ['data 1 0', 'data-end 1 true']],
+  ['DATA with padding', frame(0, flag.padded, 1, '\x02abc\0\0'), ['data 1 6', 'piece 1 abc', 'data-end 1 false']],
+  ['DATA of padding only', frame(0, flag.padded, 1, '\x02\0\0'), ['data 1 3', 'data-end 1 false']],
+  ['the reserved bit is ignored', frame(0, 0, 0x80000001, 'a'), ['data 1 1', 'piece 1 a', 'data-end 1 false']],
   ['HEADERS', frame(1, flag.endHeaders, 3, 'xyz'), ['begin 3 true', 'headers 3 xyz false false']],
   ['HEADERS that end the stream', frame(1, 5, 3, 'xyz'), ['begin 3 true', 'headers 3 xyz true false']],
   ['HEADERS with padding', frame(1, 4 | 8, 3, '\x01xyz\0'), ['begin 3 true', 'headers 3 xyz false false']],

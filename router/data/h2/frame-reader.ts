@@ -7,7 +7,7 @@ import { type ErrorCode, errorCode, flag, frameHeaderSize, frameType, maxFrameSi
 /** What came. Octets are valid during the call only. */
 export interface FrameSink {
   /** A DATA frame has begun; `flow` octets of it, padding included, count for flow control (RFC 9113 section 6.9.1). */
-  onData(stream: number, flow: number, endStream: boolean): void
+  onData(stream: number, flow: number): void
   /** Some of its payload; `last`: the frame is complete. Not called when a frame without payload is. */
   onDataPiece(stream: number, buffer: Buffer, start: number, end: number): void
   /** The DATA frame is complete. */
@@ -187,7 +187,7 @@ export class FrameReader {
     this.#dataEnds = (flags & flag.endStream) !== 0
     this.#dataPadding = padding
     this.#dataLeft = length - (at - start)
-    this.#sink.onData(stream, length, this.#dataEnds)
+    this.#sink.onData(stream, length)
     return this.#data(buffer, at, end)
   }
 

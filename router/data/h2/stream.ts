@@ -139,7 +139,8 @@ export class Http2Stream extends Timed implements Client {
     this.remoteEnded = endStream
     this.setDeadline(clientTimeout)
     if (request.verdict !== 'good') {
-      if (request.verdict === 'malformed') this.#refusal = errorCode.protocolError
+      // Also a head that is too large is counted: what it makes us do is more than what it costs to send.
+      this.#refusal = request.verdict === 'malformed' ? errorCode.protocolError : errorCode.enhanceYourCalm
       exchange.fail(request.verdict === 'malformed' ? 'bad-request' : 'header-too-large')
       return
     }
