@@ -54,13 +54,13 @@ describe('attacks end the connection, and nothing of them stays', () => {
 })
 
 describe('within the bounds', () => {
-  test('a client that cancels half of many requests goes on', async () => {
+  test('a client that cancels many of its requests, and lets more be answered, goes on', async () => {
     await using stage = await setHttp2Stage()
     stage.app.serve(() => ok('x'))
     await using peer = await open(stage)
     for (let n = 0; n < 600; n++) {
       const stream = 2 * n + 1
-      if (n % 2 === 0) {
+      if (n % 5 < 2) {
         peer.send(frame(frameType.headers, flag.endHeaders, stream, request(host, 'POST')))
         peer.send(frame(frameType.rstStream, 0, stream, uint32(errorCode.cancel)))
       } else {
