@@ -57,6 +57,7 @@ export class FramePeer implements AsyncDisposable {
     this.socket = socket
     socket.on('data', (octets: Buffer) => this.#read(octets))
     socket.on('error', () => {})
+    socket.on('drain', () => this.#wake())
     socket.on('close', () => {
       this.#closed = true
       this.#wake()
@@ -98,14 +99,18 @@ export class FramePeer implements AsyncDisposable {
     for (let at = 0; ; ) {
       for (; at < this.frames.length; at++) if (wanted(this.frames[at]!)) return this.frames[at]!
       if (this.#closed) return null
-      await new Promise<void>(resolve => {
-        const wake = (): void => {
-          this.#waiting.delete(wake)
-          resolve()
-        }
-        this.#waiting.add(wake)
-      })
+      await this.#news()
     }
+  }
+
+  #news(): Promise<void> {
+    return new Promise(resolve => {
+      const wake = (): void => {
+        this.#waiting.delete(wake)
+        resolve()
+      }
+      this.#waiting.add(wake)
+    })
   }
 
   /** The code of the GOAWAY that ends the connection; null: it closed without one. */
@@ -120,6 +125,11 @@ export class FramePeer implements AsyncDisposable {
   async resetCode(stream: number): Promise<number | null> {
     const found = await this.find(one => one.type === frameType.rstStream && one.stream === stream)
     return found === null ? null : found.payload.readUInt32BE(0)
+  }
+
+  /** Resolves when the kernel takes more, or nothing is open any more. */
+  async drained(): Promise<void> {
+    while (!this.#closed && this.socket.writableNeedDrain) await this.#news()
   }
 
   async closed(): Promise<void> {

@@ -22,13 +22,7 @@ const whole = endHeaders | endStream
 async function flood(peer: FramePeer, count: number, make: (n: number) => Uint8Array): Promise<void> {
   for (let n = 0; n < count && !peer.isClosed; n += 64) {
     const taken = peer.send(...Array.from({ length: 64 }, (_, i) => make(n + i)))
-    await new Promise<void>(resolve => {
-      if (taken || peer.isClosed) setImmediate(resolve)
-      else {
-        peer.socket.once('drain', resolve)
-        peer.socket.once('close', resolve)
-      }
-    })
+    await (taken ? new Promise(resolve => setImmediate(resolve)) : peer.drained())
   }
 }
 

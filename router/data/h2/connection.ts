@@ -51,6 +51,9 @@ const maxStalledTogether = 24 * 1024 * 1024
 /** Octets that may wait in the socket before nothing more is read, and before a client that only asks is given up. */
 const maxUnsent = 512 * 1024
 
+/** A head that is too large is read to its end all the same, as its field lines belong to the table. */
+const largeHeadWeight = 10
+
 /** Why we reset a stream, when it is the client's doing. */
 const blaming = new Set<number>([
   errorCode.protocolError,
@@ -328,6 +331,10 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
       this.fail(errorCode.protocolError)
       return
     }
+    if (request.isBomb) {
+      this.offend('a head of many times its size')
+      return
+    }
     // It came after the end that we announced, and may be repeated elsewhere.
     if (this.#goingAway) return
     this.#lastStream = id
@@ -491,7 +498,8 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
     if (code >= 0) this.#reset(stream.id, code as ErrorCode)
     else this.#recent.add(stream.id, false)
     // Also who makes us reset streams, so as to begin others, is counted.
-    if (blaming.has(code) && !this.offences.reset(this.context.timers.now)) this.offend('resets')
+    const weight = code === errorCode.enhanceYourCalm ? largeHeadWeight : 1
+    if (blaming.has(code) && !this.offences.reset(this.context.timers.now, weight)) this.offend('resets')
     if (this.#gone || this.#lingering || this.#streams.size > 0) return
     if (this.#goingAway) this.flush()
     else this.context.timers.set(this, this.context.draining ? idleGrace : this.context.settings.defaultTimeout)

@@ -20,6 +20,8 @@ const firstSize = 4096
 /** What the memory for one head may stay at between heads. */
 const keptSize = 64 * 1024
 
+const bombFactor = 4
+
 export type FieldsVerdict = 'good' | 'malformed' | 'too-large'
 
 export class FieldLines {
@@ -45,11 +47,16 @@ export class FieldLines {
 
   /** Counts one more field; false: it is one too many, or there were already. */
   admit(nameLength: number, valueLength: number): boolean {
-    if (this.verdict !== 'good') return false
     this.#octets += nameLength + valueLength + 4
+    if (this.verdict !== 'good') return false
     if (this.#octets <= this.#limit && ++this.#count <= this.#maxCount) return true
     this.verdict = 'too-large'
     return false
+  }
+
+  /** Many times the octets that are allowed. */
+  get isBomb(): boolean {
+    return this.#octets > bombFactor * this.#limit
   }
 
   malformed(): void {

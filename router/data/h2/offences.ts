@@ -22,10 +22,14 @@ export class Offences {
     this.#streams++
   }
 
-  /** A stream was reset before its answer was complete, by the client or because of it. False: too many. */
-  reset(now: number): boolean {
+  /**
+   * A stream was reset before its answer was complete, by the client or because of it; what made more work than most
+   * counts for as many as `weight`. False: too many.
+   */
+  reset(now: number, weight = 1): boolean {
     if (now - this.#since >= span) this.#begin(now)
-    return ++this.#resets <= maxResets || this.#resets * 2 <= this.#streams
+    this.#resets += weight
+    return this.#resets <= maxResets || this.#resets * 2 <= this.#streams
   }
 
   /** A frame without use came. False: too many. */

@@ -47,6 +47,11 @@ export class RequestComposer implements FieldSink {
     this.isTunnel = false
   }
 
+  /** Its field lines are many times more than anybody would send: they have been made by compression. */
+  get isBomb(): boolean {
+    return this.#lines.isBomb
+  }
+
   /** What came of it, after `finish`; the head is in `[0, length)` of `buffer`. */
   get verdict(): FieldsVerdict {
     return this.#lines.verdict

@@ -1,0 +1,25 @@
+// Attacks on HTTP/2 against the router as a process: over within seconds, felt little beside them, and of little memory.
+// How little exactly is measured by `npm run bench:abuse`.
+
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { measureAttack, siteOptions } from '#bench/abuse/measure.ts'
+import { attacks } from '#test/support/http2-attacks.ts'
+import { Site } from '#test/support/site.ts'
+
+let site: Site
+
+beforeAll(async () => {
+  site = await Site.start(siteOptions)
+})
+afterAll(() => site[Symbol.asyncDispose]())
+
+for (const attack of attacks) {
+  test(attack.name, async () => {
+    const { longest, before, meanwhile, failed, memory } = await measureAttack(site, attack, 1)
+    expect(longest).toBeLessThan(5_000)
+    expect(failed).toBe(0)
+    expect(memory).toBeLessThan(64 * 1024 * 1024)
+    // Twice is what the bench looks for; a busy machine has an order of magnitude more.
+    expect(meanwhile).toBeLessThan(20 * Math.max(before, 5))
+  })
+}
