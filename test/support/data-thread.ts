@@ -10,6 +10,7 @@ import type { Builder, Patch } from '#router/model/patch.ts'
 import type { Backend, HostMatch, Policy, Route, RouteId } from '#router/model/route.ts'
 import type { RouterSettings } from '#router/model/settings.ts'
 import type { Upstream, UpstreamId } from '#router/model/upstream.ts'
+import { standardUpstreamSettings, type UpstreamSettings } from '#router/model/upstream-settings.ts'
 
 export const empty = { upserts: [], deletes: [] } as const
 
@@ -114,7 +115,13 @@ function hostMatch(host: string): HostMatch {
 }
 
 export function upstreamAt(name: string, ...ports: readonly number[]): Upstream {
-  return { id: name as UpstreamId, endpoints: ports.map(port => ({ address: '127.0.0.1', port })) }
+  return upstreamWith(name, {}, ...ports)
+}
+
+/** With settings that differ from the standard. */
+export function upstreamWith(name: string, settings: Partial<UpstreamSettings>, ...ports: readonly number[]): Upstream {
+  const endpoints = ports.map(port => ({ address: '127.0.0.1', port }))
+  return { id: name as UpstreamId, endpoints, settings: { ...standardUpstreamSettings, ...settings } }
 }
 
 export async function startDataThread(world: World): Promise<TestThread> {

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
 import type { Upstream, UpstreamId } from '../../model/upstream.ts'
+import { standardUpstreamSettings as settings } from '../../model/upstream-settings.ts'
 import { UpstreamRegistry } from './registry.ts'
 
 const id = 'test/a:80' as UpstreamId
-const one: Upstream = { id, endpoints: [{ address: '127.0.0.1', port: 1 }] }
-const none: Upstream = { id, endpoints: [] }
+const one: Upstream = { id, endpoints: [{ address: '127.0.0.1', port: 1 }], settings }
+const none: Upstream = { id, endpoints: [], settings }
 
 /** What became known in order, whether a route refers to it at the end, and whether it is still the same object then. */
 const cases: [name: string, steps: (Upstream | 'delete' | 'reset')[], referred: boolean, kept: boolean][] = [

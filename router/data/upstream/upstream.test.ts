@@ -153,9 +153,9 @@ describe('update', () => {
 
   test('the log names an endpoint as a URI would', () => {
     const upstream = new Upstream('u' as UpstreamId)
-    upstream.update({ id: upstream.id, endpoints: [{ address: '2001:db8::1', port: 80 }] })
+    upstream.update({ ...upstreamAt('u'), endpoints: [{ address: '2001:db8::1', port: 80 }] })
     expect(upstream.claim(0, () => 0)?.name).toBe('[2001:db8::1]:80')
-    upstream.update({ id: upstream.id, endpoints: [{ address: '192.0.2.1', port: 80 }] })
+    upstream.update({ ...upstreamAt('u'), endpoints: [{ address: '192.0.2.1', port: 80 }] })
     expect(upstream.claim(0, () => 0)?.name).toBe('192.0.2.1:80')
   })
 })
