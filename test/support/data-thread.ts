@@ -3,7 +3,7 @@
 import { readRouterSettings } from '#router/control/router-settings.ts'
 import { DataThread } from '#router/data/thread.ts'
 import type { Certificate } from '#router/model/certificate.ts'
-import { appCounter, counter, createCounters, firstAppSlot, rowOffset } from '#router/model/counters.ts'
+import { appCounter, counter, createCounters, firstAppSlot, retryReasons, rowOffset } from '#router/model/counters.ts'
 import { parseHostname } from '#router/model/hostname.ts'
 import type { FromData, ToData } from '#router/model/message.ts'
 import type { Builder, Patch } from '#router/model/patch.ts'
@@ -56,6 +56,8 @@ export interface TestThread extends AsyncDisposable {
   /** Opens (0: on a port of the kernel's choice) or closes the builder's port; resolves with what it is then. */
   setBuilderPort(port: number | null): Promise<number | null>
   count(name: keyof typeof counter): number
+  /** Requests sent to an endpoint again, for whatever reason. */
+  retries(): number
   /** Answers of a status class (1 to 5) in the row of `app`. */
   answers(app: string, statusClass: number): number
   open(): OpenNow
@@ -240,6 +242,7 @@ export async function startDataThread(world: World): Promise<TestThread> {
       return answer
     },
     count: name => counters[counter[name]]!,
+    retries: () => retryReasons.reduce((sum, _, index) => sum + counters[counter.upstreamRetries + index]!, 0),
     answers(app, statusClass) {
       const slot = apps.find(row => row.app === app)?.slot
       if (slot === undefined) throw new Error(`no such app: ${app}`)
