@@ -17,9 +17,9 @@ export const mostLocationRoutes = 1000
 /** Rules, paths, entries of `spec.tls` and hosts in them of one Ingress, all together. */
 export const mostIngressParts = 1000
 
-/** Requests in flight that a limit may name, and how many may wait for a place and how long, milliseconds. */
+/** Requests in flight that a limit may name; how many may wait for a place, each with what has come of it; how long, milliseconds. */
 export const mostInFlight = 1_000_000
-export const longestQueue = 10_000
+export const longestQueue = 1000
 export const longestQueueTimeout = 60_000
 
 /** Milliseconds. */

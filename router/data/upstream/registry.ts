@@ -11,6 +11,7 @@ export class UpstreamRegistry {
   /** Those that had no endpoints when they were last touched: the ones that may be forgotten. */
   readonly #empty = new Set<UpstreamId>()
   readonly #context: UpstreamContext
+  #checks = true
 
   constructor(context: UpstreamContext) {
     this.#context = context
@@ -21,6 +22,7 @@ export class UpstreamRegistry {
     let upstream = this.#upstreams.get(id)
     if (upstream === undefined) {
       upstream = new Upstream(id, this.#context, this.#endpointPools)
+      if (!this.#checks) upstream.stopChecks()
       this.#upstreams.set(id, upstream)
       this.#empty.add(id)
     }
@@ -45,6 +47,7 @@ export class UpstreamRegistry {
 
   /** The thread is about to end: nobody is asked any more whether he is well. */
   stopChecks(): void {
+    this.#checks = false
     for (const upstream of this.#upstreams.values()) upstream.stopChecks()
   }
 
