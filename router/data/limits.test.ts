@@ -1,9 +1,12 @@
 // How many requests an app has at a time, and what becomes of the others.
 
+import { constants } from 'node:http2'
 import { describe, expect, test } from 'vitest'
 import { get, ok } from '#test/support/app.ts'
+import { fallbackCertificate } from '#test/support/certificates.ts'
 import { upstreamWith } from '#test/support/data-thread.ts'
 import { fieldValue } from '#test/support/http-message.ts'
+import { answerOf, Http2Client } from '#test/support/http2-client.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
 import type { Peer } from '#test/support/peer.ts'
 import { type Stage, setStage } from '#test/support/stage.ts'
@@ -82,12 +85,12 @@ describe('a request beyond the limit', () => {
   })
 
   test('does not wait for longer than it may', async () => {
-    await using stage = await setStage({ upstream: limited({ requests: 1, queueTimeout: 5000 }) })
+    await using stage = await setStage({ upstream: limited({ requests: 1, queueTimeout: 3000 }) })
     const { client, peer } = await occupy(stage)
     const second = await waiting(stage, get('a.example'))
-    await stage.thread.elapse(4000)
+    await stage.thread.elapse(2500)
     expect(stage.thread.count('upstreamWaiting')).toBe(1)
-    await stage.thread.elapse(1100)
+    await stage.thread.elapse(600)
     const refused = await second.response()
     expect([refused.status, fieldValue(refused, 'retry-after')]).toEqual([503, '1'])
     expect([failures(stage, 'queue-timeout'), stage.thread.count('upstreamWaiting')]).toEqual([1, 0])
@@ -146,6 +149,37 @@ describe('a request beyond the limit', () => {
     await peer.send(ok('2'))
     expect((await second.response()).status).toBe(200)
   })
+})
+
+test('streams of HTTP/2 wait as well, beside each other; one that is cancelled is not made', async () => {
+  const certificate = fallbackCertificate()
+  const route = { certificate: certificate.id, https: true }
+  const upstream = { ...limited({ requests: 1, queueTimeout: 3000 }), stickyCookie: 'lane' }
+  await using stage = await setStage({ certificates: [certificate], route, upstream })
+  await using client = await Http2Client.tls(stage.thread.httpsPort, 'a.example')
+  const ask = (path: string): ReturnType<typeof client.request> =>
+    client.request({ ':method': 'GET', ':authority': 'a.example', ':path': path })
+  const waits = async (count: number): Promise<void> => {
+    while (stage.thread.count('upstreamWaiting') !== count) await stage.thread.settle()
+  }
+  const first = answerOf(ask('/first'))
+  const peer = await stage.app.connection()
+  await peer.request()
+  const cancelled = ask('/cancelled')
+  await waits(1)
+  const second = answerOf(ask('/second'))
+  await waits(2)
+  const third = answerOf(ask('/third'))
+  await waits(3)
+  cancelled.close(constants.NGHTTP2_CANCEL)
+  await waits(2)
+  await peer.send(ok('1'))
+  expect((await first).fields['set-cookie']).toEqual([expect.stringMatching(/^lane=.*; Secure$/)])
+  expect((await peer.request()).target).toBe('/second')
+  await stage.thread.elapse(3100)
+  expect(await third).toMatchObject({ status: 503, fields: { 'retry-after': '1' } })
+  await peer.send(ok('2'))
+  expect((await second).body).toBe('2')
 })
 
 test('upgraded connections are in flight until they end', async () => {
