@@ -54,6 +54,7 @@ export interface EndpointSlice extends KubeObject {
     readonly conditions?: { readonly ready?: boolean; readonly serving?: boolean; readonly terminating?: boolean }
     readonly zone?: string
     readonly nodeName?: string
+    readonly hints?: { readonly forZones?: readonly { readonly name: string }[] }
   }[]
   readonly ports?: readonly { readonly name?: string; readonly port?: number; readonly protocol?: string }[]
 }

@@ -45,6 +45,8 @@ export interface RouterConfig {
   readonly publishService: { readonly namespace: string; readonly name: string } | null
   /** What that status tells when there is no such Service, or it has no address yet. */
   readonly publishAddresses: readonly PublishAddress[]
+  /** The zone that we are in, as EndpointSlices name it in their hints; null: not known. */
+  readonly zone: string | null
   /** The one namespace whose objects are routed; null: all. */
   readonly watchNamespace: string | null
   /** Kind of the object `deis-router` whose annotations are the router's settings. */
@@ -92,6 +94,7 @@ const flags = {
   externalNames: flag('external-names', 'on|off', 'send traffic to ExternalName Services (default off)'),
   publishService: flag('publish-service', 'NAMESPACE/NAME', 'Service whose addresses Ingress objects get as status'),
   publishAddress: flag('publish-address', 'A,B', 'addresses for that status when the Service has none'),
+  zone: flag('zone', 'ZONE', 'zone that we are in: endpoints hinted for it go before others'),
   watchNamespace: flag('watch-namespace', 'NAMESPACE', 'route the objects of this namespace only (default all)'),
   workload: flag('workload', 'KIND', 'kind of the object that carries our settings (default Deployment)'),
   secrets: flag('secrets', 'named|all', 'watch each Secret by its name, or all there are (default named)'),
@@ -170,6 +173,7 @@ export function parseConfig(argv: readonly string[], env: Environment, version: 
     publishService: parsed('publishService', 'NAMESPACE/NAME of a Service', parseServiceName),
     publishAddresses:
       parsed('publishAddress', `IP addresses or host names, ${mostAddresses} at most`, parseAddresses) ?? [],
+    zone: parsed('zone', 'the name of a zone', text => (labelValue.test(text) ? text : null)),
     watchNamespace: parsed('watchNamespace', 'the name of a namespace', text => (label.test(text) ? text : null)),
     workload: choice('workload', ['Deployment', 'DaemonSet'], 'Deployment'),
     secrets: choice('secrets', ['named', 'all'], 'named'),
@@ -221,6 +225,9 @@ function parseSource(
 
 /** RFC 1123 label, as names of namespaces and Services are. */
 const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+
+/** As the label `topology.kubernetes.io/zone` of a node has it. */
+const labelValue = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/
 
 function parseNamespace(raw: string | undefined, faults: string[]): string {
   if (raw === undefined || raw === '') return 'default'

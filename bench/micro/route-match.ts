@@ -1,15 +1,14 @@
 // What finding a route costs with 5,000 hosts, each with a route for every path or with several paths.
 
 import { RouteTable } from '#router/data/table/route-table.ts'
-import { Upstream } from '#router/data/upstream/upstream.ts'
 import type { Hostname } from '#router/model/hostname.ts'
 import type { HostMatch, Route, RouteId } from '#router/model/route.ts'
-import type { UpstreamId } from '#router/model/upstream.ts'
+import { UpstreamStage } from '#test/support/upstream-stage.ts'
 import { report } from './rounds.ts'
 
 const hosts = 5_000
 const paths = ['/', '/api', '/api/v2', '/assets', '/account/settings']
-const upstream = new Upstream('bench/app:80' as UpstreamId)
+const upstream = new UpstreamStage().upstream(Math.random, 'bench/app:80')
 
 function route(host: HostMatch, name: string, path: string): Route {
   return {

@@ -35,23 +35,40 @@ export interface Row<T> {
   readonly asIs: readonly T[]
   /** How bad a bad value is. */
   readonly severity: Problem['severity']
+  /** What holds instead of a bad value, and how a complaint says so. */
+  readonly spoilt: T
+  readonly instead: string
+}
+
+function stays(shown: string): string {
+  return `the default stays: ${shown === '' ? 'empty' : shown}`
 }
 
 /** A key with a default. Throws at load time when the default is no value of the key's own type. */
 export function row<T>(parse: Parser<T>, shown: string, effect: Effect | null, ...asIs: readonly T[]): Row<T> {
   const standard = parse(shown)
   if (standard.kind === 'bad') throw new TypeError(`default ${JSON.stringify(shown)} ${standard.reason}`)
-  return { parse, standard: standard.value, shown, effect, asIs, severity: effect?.severity ?? 'warning' }
+  const { value } = standard
+  const severity = effect?.severity ?? 'warning'
+  return { parse, standard: value, shown, effect, asIs, severity, spoilt: value, instead: stays(shown) }
 }
 
 /** A key that is null until somebody sets it; `shown` says what holds then. */
 export function optional<T>(parse: Parser<T>, shown: string, effect: Effect | null, ...asIs: T[]): Row<T | null> {
-  return { parse, standard: null, shown, effect, asIs, severity: effect?.severity ?? 'warning' }
+  const severity = effect?.severity ?? 'warning'
+  return { parse, standard: null, shown, effect, asIs, severity, spoilt: null, instead: stays(shown) }
 }
 
 /** A row whose bad value takes something out of service. */
 export function grave<T>(row: Row<T>): Row<T> {
   return { ...row, severity: 'error' }
+}
+
+/** A row that protects something: `bound` holds instead of a bad value, not the default, which may protect nothing. */
+export function strict<T>(row: Row<T>, bound: string): Row<T> {
+  const parsed = row.parse(bound)
+  if (parsed.kind === 'bad') throw new TypeError(`bound ${JSON.stringify(bound)} ${parsed.reason}`)
+  return { ...row, severity: 'error', spoilt: parsed.value, instead: `it is taken for ${bound}` }
 }
 
 export type Rows = Readonly<Record<string, Row<unknown>>>
@@ -82,14 +99,16 @@ export function readTable<R extends Rows>(
 ): Reading<R> {
   const values: Record<string, unknown> = {}
   const problems: Problem[] = []
-  for (const [name, { parse, standard, shown, effect, asIs, severity }] of Object.entries<Row<unknown>>(rows)) {
+  for (const [name, row] of Object.entries<Row<unknown>>(rows)) {
+    const { parse, standard, effect, asIs, severity, spoilt, instead } = row
     values[name] = standard
     const key = prefix + name
     const raw = annotation(annotations, key)
     if (raw === null) continue
     const parsed = parse(raw)
     if (parsed.kind === 'bad') {
-      const message = `${key}: ${quote(raw)} ${parsed.reason}; the default stays: ${shown === '' ? 'empty' : shown}`
+      values[name] = spoilt
+      const message = `${key}: ${quote(raw)} ${parsed.reason}; ${instead}`
       problems.push({ code: 'invalid-annotation', severity, object, message })
       continue
     }

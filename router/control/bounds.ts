@@ -16,3 +16,17 @@ export const mostLocationRoutes = 1000
 
 /** Rules, paths, entries of `spec.tls` and hosts in them of one Ingress, all together. */
 export const mostIngressParts = 1000
+
+/** Requests in flight that a limit may name; how many may wait for a place, each with what has come of it; how long, milliseconds. */
+export const mostInFlight = 1_000_000
+export const longestQueue = 1000
+export const longestQueueTimeout = 60_000
+
+/** Milliseconds. */
+export const longestSlowStart = 60 * 60 * 1000
+
+/** Failures, or checks, in a row. */
+export const mostFailures = 100
+
+/** Characters. */
+export const longestCheckPath = 1024

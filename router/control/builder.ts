@@ -45,7 +45,7 @@ export function translateBuilder(ref: ObjectRef, service: Service, externalNames
       connectTimeout: values.connectTimeout,
       idleTimeout: values.tcpTimeout,
     },
-    target: { kind: 'service', service: refKey(ref), port: builderPort },
+    target: { kind: 'service', service: refKey(ref), port: builderPort, raw: true },
     problems,
   }
 }

@@ -4,6 +4,7 @@ import type { Deployment, EndpointSlice, Ingress, IngressClass, Secret, Service 
 import type { WatchState } from '#kube/watch.ts'
 import type { Patch } from '../model/patch.ts'
 import type { Problem } from '../model/problem.ts'
+import { standardUpstreamSettings } from '../model/upstream-settings.ts'
 import { Collection } from './collection.ts'
 import { Control } from './control.ts'
 import { createSelfSigned } from './self-signed.ts'
@@ -387,7 +388,11 @@ test('a Service that is followed by its name is the builder', async () => {
   const first = await published(1)
   expect(first.builder?.upstream).toBe('deis/deis-builder:2222')
   expect(first.upstreams.upserts).toEqual([
-    { id: 'deis/deis-builder:2222', endpoints: [{ address: '10.0.0.9', port: 2223 }] },
+    {
+      id: 'deis/deis-builder:2222',
+      endpoints: [{ address: '10.0.0.9', port: 2223 }],
+      settings: standardUpstreamSettings,
+    },
   ])
   builders.replace([])
   expect((await published(2)).builder).toBeNull()

@@ -108,3 +108,39 @@ test('all addresses of an endpoint lead to it', () => {
   const found = endpointsOf([{ ...rest, endpoints: [{ addresses: ['10.0.0.2', '10.0.0.1'] }] }], 'http')
   expect(found.map(({ address }) => address)).toEqual(['10.0.0.1', '10.0.0.2'])
 })
+
+const zoned: readonly (readonly [
+  name: string,
+  zones: readonly string[],
+  zone: string | null,
+  far: readonly boolean[],
+])[] = [
+  ['those for other zones are far', ['a', 'b', 'a b'], 'a', [false, true, false]],
+  ['without a zone of our own all are near', ['a', 'b'], null, [false, false]],
+  ['one without a hint makes all near', ['a', ''], 'a', [false, false]],
+  ['none for our zone: all are near', ['a', 'b'], 'c', [false, false]],
+]
+
+for (const [name, zones, zone, far] of zoned) {
+  test(`hints: ${name}`, () => {
+    const endpoints = zones.map((names, index) => ({
+      addresses: [`10.0.0.${index}`],
+      hints: { forZones: names.split(' ').flatMap(name => (name === '' ? [] : [{ name }])) },
+    }))
+    const found = endpointsOf([{ ...slice([]), endpoints }], 'http', zone)
+    expect(found.map(({ far }) => far === true)).toEqual(far)
+  })
+}
+
+test('hints: of pods that terminate, when no other is left', () => {
+  const hintFor = (name: string) => ({ hints: { forZones: [{ name }] } })
+  const endpoints = [
+    { addresses: ['10.0.0.1'], conditions: leaving, ...hintFor('a') },
+    { addresses: ['10.0.0.2'], conditions: leaving, ...hintFor('b') },
+    { addresses: ['10.0.0.3'], conditions: dying },
+  ]
+  expect(endpointsOf([{ ...slice([]), endpoints }], 'http', 'b')).toEqual([
+    { address: '10.0.0.1', port: 5000, far: true },
+    { address: '10.0.0.2', port: 5000 },
+  ])
+})

@@ -6,20 +6,32 @@ import type { Endpoint } from '../model/upstream.ts'
 
 const versionOf = { IPv4: 4, IPv6: 6, FQDN: -1 } as const
 
+interface Found {
+  readonly address: string
+  readonly port: number
+  /** Whose clients it is meant for. */
+  readonly zones: readonly { readonly name: string }[]
+}
+
 /**
  * The endpoints behind the Service port called `portName` (empty: the port has no name), of all `slices`, in a fixed
  * order and each once. Pods that terminate but still serve count only while no other is ready, so that the last pods
- * of a rollout answer what is in flight. Slices of names rather than addresses lead nowhere.
+ * of a rollout answer what is in flight. Slices of names rather than addresses lead nowhere. What is hinted to be for
+ * other zones than `zone`, the router's own, is far.
  */
-export function endpointsOf(slices: Iterable<EndpointSlice>, portName: string): readonly Endpoint[] {
-  const ready = new Map<string, Endpoint>()
-  const leaving = new Map<string, Endpoint>()
+export function endpointsOf(
+  slices: Iterable<EndpointSlice>,
+  portName: string,
+  zone: string | null = null,
+): readonly Endpoint[] {
+  const ready = new Map<string, Found>()
+  const leaving = new Map<string, Found>()
   for (const { addressType, endpoints = [], ports = [] } of slices) {
     if (addressType === undefined) continue
     const version = versionOf[addressType]
     const port = ports.find(({ name = '', protocol = 'TCP' }) => name === portName && protocol === 'TCP')?.port
     if (port === undefined) continue
-    for (const { addresses, conditions } of endpoints) {
+    for (const { addresses, conditions, hints } of endpoints) {
       // `ready` is absent when unknown, and then to be taken for true.
       const isReady = conditions?.ready !== false
       if (!isReady && !(conditions?.serving === true && conditions.terminating === true)) continue
@@ -27,10 +39,25 @@ export function endpointsOf(slices: Iterable<EndpointSlice>, portName: string): 
         const address = raw.toLowerCase()
         if (isIP(address) !== version || address.includes('%')) continue
         const into = isReady ? ready : leaving
-        into.set(`${address} ${port}`, { address, port })
+        into.set(`${address} ${port}`, { address, port, zones: hints?.forZones ?? [] })
       }
     }
   }
   const chosen = ready.size > 0 ? ready : leaving
-  return [...chosen].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map(([, endpoint]) => endpoint)
+  const hinted = zone !== null && areHinted(chosen, zone)
+  return [...chosen]
+    .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+    .map(([, { address, port, zones }]): Endpoint => {
+      return hinted && !isFor(zones, zone) ? { address, port, far: true } : { address, port }
+    })
+}
+
+/** As kube-proxy has it: hints count only if every endpoint has one, and some are for our zone. */
+function areHinted(endpoints: ReadonlyMap<string, Found>, zone: string): boolean {
+  const all = [...endpoints.values()]
+  return all.every(({ zones }) => zones.length > 0) && all.some(({ zones }) => isFor(zones, zone))
+}
+
+function isFor(zones: Found['zones'], zone: string): boolean {
+  return zones.some(({ name }) => name === zone)
 }

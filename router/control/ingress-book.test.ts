@@ -357,10 +357,11 @@ describe('backends', () => {
   })
 
   for (const [appProtocol, problems] of [
-    ['kubernetes.io/h2c', ['unsupported shop/web']],
-    ['https', ['unsupported shop/web']],
+    ['kubernetes.io/h2c', []],
+    ['https', []],
     ['kubernetes.io/ws', []],
     ['http', []],
+    ['mqtt', ['unsupported shop/a']],
   ] as const)
     test(`I-B8 appProtocol ${appProtocol}`, () => {
       const spec = { ports: [{ name: 'http', port: 80, appProtocol }] }

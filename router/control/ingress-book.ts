@@ -322,10 +322,6 @@ export class IngressBook {
       const { code, reason } = found
       const message = `backend ${backend.name}:${backend.port} of ${where} answers 503: ${reason}`
       problems.push({ code, severity: 'warning', object: ref, message })
-    } else if (found.kind === 'slices' && found.appProtocol !== null && !isSpoken(found.appProtocol)) {
-      const spoken = `is spoken to in plain HTTP/1.1, not in ${found.appProtocol}`
-      const message = `backend ${backend.name}:${backend.port} of ${where} ${spoken}, as its appProtocol asks`
-      problems.push({ code: 'unsupported', severity: 'warning', object: ref, message })
     }
     const port = found.kind === 'none' ? backend.port : found.port
     const id = `${namespace}/${backend.name}:${port}` as UpstreamId
@@ -349,10 +345,6 @@ function ownSlot({ slot }: IngressDraft, { namespace }: ObjectRef): string {
 /** The default tier redirects nobody: the hosts that get there are anybody's. */
 function isForDefault({ kind }: Policy): boolean {
   return kind !== 'enforce-https'
-}
-
-function isSpoken(appProtocol: string): boolean {
-  return appProtocol === 'http' || appProtocol === 'kubernetes.io/ws'
 }
 
 function hostConflict(object: ObjectRef, { serverName }: IngressDraft, { namespace, name }: ObjectRef): Problem {

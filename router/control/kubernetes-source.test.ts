@@ -107,7 +107,14 @@ test('EndpointSlices that belong to a Service', async () => {
       kind: 'EndpointSlice',
       metadata: { namespace: 'a', name, labels },
       addressType: 'IPv4',
-      endpoints: [{ addresses: ['10.1.0.1'], conditions: { ready: true }, targetRef: { kind: 'Pod' } }],
+      endpoints: [
+        {
+          addresses: ['10.1.0.1'],
+          conditions: { ready: true },
+          targetRef: { kind: 'Pod' },
+          hints: { forZones: [{ name: 'eu-1a' }] },
+        },
+      ],
       ports: [{ name: 'http', port: 5000, protocol: 'TCP' }],
     }) as FakeObject
   api.apply(slice('one', { 'kubernetes.io/service-name': 'web' }))
@@ -118,7 +125,7 @@ test('EndpointSlices that belong to a Service', async () => {
       {
         metadata: { name: 'one' },
         addressType: 'IPv4',
-        endpoints: [{ addresses: ['10.1.0.1'], conditions: { ready: true } }],
+        endpoints: [{ addresses: ['10.1.0.1'], conditions: { ready: true }, hints: { forZones: [{ name: 'eu-1a' }] } }],
         ports: [{ name: 'http', port: 5000, protocol: 'TCP' }],
       },
     ],

@@ -3,7 +3,16 @@
 
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { WatchState } from '#kube/watch.ts'
-import { codings, counter, failureCodes, firstAppSlot, fixedSlot, rowOffset, rowSize } from '../model/counters.ts'
+import {
+  codings,
+  counter,
+  failureCodes,
+  firstAppSlot,
+  fixedSlot,
+  retryReasons,
+  rowOffset,
+  rowSize,
+} from '../model/counters.ts'
 import type { AppSlot } from '../model/patch.ts'
 import type { Problem } from '../model/problem.ts'
 import { type AppRow, appMetrics } from './app-metrics.ts'
@@ -191,7 +200,30 @@ export class Metrics {
     )
     gauge('upstream_connections_open', 'Connections to endpoints that are open.', counter.upstreamOpen)
     gauge('upstream_connections_idle', 'Those of them that wait for a request.', counter.upstreamIdle)
-    total('upstream_retries_total', 'Requests sent to an endpoint again.', counter.upstreamRetries)
+    byLabel(
+      'upstream_retries_total',
+      'counter',
+      'Requests sent to an endpoint again, by what had become of the last try.',
+      'reason',
+      Object.fromEntries(retryReasons.map((reason, index) => [reason, counter.upstreamRetries + index])),
+    )
+    total('upstream_retries_denied_total', 'Retries that the budget did not allow.', counter.upstreamRetriesDenied)
+    total('upstream_waits_total', 'Requests that had to wait for others to end.', counter.upstreamWaits)
+    gauge('upstream_waiting', 'Those of them that wait.', counter.upstreamWaiting)
+    byLabel('upstream_rests_total', 'counter', 'Times that a data thread let an endpoint rest.', 'reason', {
+      unreachable: counter.upstreamRestsUnreachable,
+      failing: counter.upstreamRestsFailing,
+    })
+    gauge('upstream_endpoints_resting', 'Endpoints at rest or on trial, of all data threads.', counter.upstreamResting)
+    byLabel('upstream_health_checks_total', 'counter', 'Health checks of endpoints.', 'result', {
+      ok: counter.healthChecksPassed,
+      error: counter.healthChecksFailed,
+    })
+    gauge(
+      'upstream_endpoints_unhealthy',
+      'Endpoints that fail their health checks, of all data threads.',
+      counter.upstreamUnhealthy,
+    )
     total('upstream_timeouts_total', 'Requests that an endpoint did not answer in time.', counter.upstreamTimeouts)
     total(
       'upstream_invalid_responses_total',

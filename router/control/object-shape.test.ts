@@ -94,6 +94,10 @@ const slices: readonly (readonly [object: Readonly<Record<string, unknown>>, rea
     { metadata, addressType: 'IPv4', endpoints: [{ addresses: [], conditions: { ready: 'yes' } }] },
     'endpoints[0].conditions.ready is neither true nor false',
   ],
+  [
+    { metadata, addressType: 'IPv4', endpoints: [{ addresses: [], hints: { forZones: [{ name: 1 }] } }] },
+    'endpoints[0].hints.forZones[0].name is no string',
+  ],
   [{ metadata, addressType: 'IPv4', ports: {} }, 'ports is no list'],
   [{ metadata, addressType: 'IPv4', ports: [{ port: 'http' }] }, 'ports[0].port is no port number'],
 ]

@@ -13,6 +13,7 @@ import {
   port,
   type Shaped,
   shaped,
+  string,
   stringMap,
 } from './shape.ts'
 
@@ -99,8 +100,13 @@ function readSliceEndpoint(raw: unknown, path: string): SliceEndpoint {
   const ready = optionalBoolean(conditions.ready, `${path}.conditions.ready`)
   const serving = optionalBoolean(conditions.serving, `${path}.conditions.serving`)
   const terminating = optionalBoolean(conditions.terminating, `${path}.conditions.terminating`)
+  const forZones = list(fields(from.hints, `${path}.hints`).forZones, `${path}.hints.forZones`).map((zone, index) => {
+    const at = `${path}.hints.forZones[${index}]`
+    return { name: string(fields(zone, at).name, `${at}.name`) }
+  })
   return {
     addresses,
+    ...(forZones.length > 0 && { hints: { forZones } }),
     conditions: {
       ...(ready !== undefined && { ready }),
       ...(serving !== undefined && { serving }),

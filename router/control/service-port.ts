@@ -8,7 +8,7 @@ export type PortResolution =
   /** To the EndpointSlices of the Service, those with the port `portName` (empty: it has no name). */
   | { readonly kind: 'slices'; readonly port: number; readonly portName: string; readonly appProtocol: string | null }
   /** To the addresses of a name outside the cluster. */
-  | { readonly kind: 'external'; readonly port: number; readonly host: string }
+  | { readonly kind: 'external'; readonly port: number; readonly host: string; readonly appProtocol: string | null }
   /** Nowhere; `reason` is a clause. */
   | { readonly kind: 'none'; readonly code: ProblemCode; readonly reason: string }
 
@@ -28,7 +28,7 @@ export function resolvePort(service: Service | null, wanted: number | string, ex
     if (host === null) return { kind: 'none', code: 'no-backend', reason: 'its externalName is no host name' }
     // Such a Service need not list ports, as nothing in the cluster listens for it.
     const port = found?.port ?? (typeof wanted === 'number' ? wanted : null)
-    return port === null ? noPort(wanted) : { kind: 'external', port, host }
+    return port === null ? noPort(wanted) : { kind: 'external', port, host, appProtocol: found?.appProtocol ?? null }
   }
   if (found === undefined) return noPort(wanted)
   const { port, name = '', appProtocol = null } = found

@@ -37,7 +37,11 @@ export function trimEndpointSlice({ metadata, addressType, endpoints, ports }: E
     kind: 'EndpointSlice',
     metadata: { ...trimMetadata(metadata), labels: pick(metadata.labels, ['kubernetes.io/service-name']) },
     addressType,
-    endpoints: endpoints?.map(({ addresses, conditions }) => ({ addresses, conditions })),
+    endpoints: endpoints?.map(({ addresses, conditions, hints }) => ({
+      addresses,
+      conditions,
+      ...(hints?.forZones !== undefined && { hints: { forZones: hints.forZones } }),
+    })),
     ports: ports?.map(({ name, port, protocol }) => ({ name, port, protocol })),
   }
 }

@@ -1,20 +1,28 @@
-// The upstreams that routes lead to, shared by all that lead to the same port of the same Service, and their endpoints:
-// from the EndpointSlices of the Service, from the addresses of an external name, or fixed ones.
+// The upstreams that routes lead to, shared by all that lead to the same port of the same Service; their endpoints, from
+// the EndpointSlices of the Service, from the addresses of an external name, or fixed ones; and how those are used, from
+// the annotations of the Service.
 
 import { isIP } from 'node:net'
 import type { EndpointSlice, Service } from '#kube/types.ts'
 import type { Delta } from '../model/patch.ts'
+import type { Problem } from '../model/problem.ts'
 import type { Endpoint, Upstream, UpstreamId } from '../model/upstream.ts'
+import { standardUpstreamSettings } from '../model/upstream-settings.ts'
 import { endpointsOf } from './endpoints.ts'
 import { Interests } from './interests.ts'
 import { Ledger } from './ledger.ts'
+import type { ProblemBook } from './problem-book.ts'
 import { isReachable } from './reachable-address.ts'
-import { resolvePort } from './service-port.ts'
+import { type PortResolution, resolvePort } from './service-port.ts'
+import { readUpstreamSettings, type UpstreamSettingsReading } from './upstream-settings.ts'
 
 /** What an upstream stands for. */
 export type UpstreamTarget =
-  /** `service` is the key of the Service, `port` the number or name of its port. */
-  | { readonly kind: 'service'; readonly service: string; readonly port: number | string }
+  /**
+   * `service` is the key of the Service, `port` the number or name of its port. `raw`: it gets octets, not requests, and
+   * the annotations about those do not concern it.
+   */
+  | { readonly kind: 'service'; readonly service: string; readonly port: number | string; readonly raw?: true }
   | { readonly kind: 'fixed'; readonly endpoints: readonly Endpoint[] }
 
 /** For what is to answer 503. */
@@ -27,7 +35,12 @@ export interface UpstreamBookOptions {
   /** The Service of this key, checked; null: there is none. */
   readonly service: (key: string) => Service | null
   readonly externalNames: boolean
+  /** Where the router is, for hints about zones; null: not known. */
+  readonly zone: string | null
+  readonly problems: ProblemBook
 }
+
+const standard: UpstreamSettingsReading = { settings: standardUpstreamSettings, problems: [] }
 
 interface Shared {
   target: UpstreamTarget
@@ -49,11 +62,17 @@ export class UpstreamBook {
   readonly #names = new Map<string, Set<UpstreamId>>()
   readonly #nameOf = new Map<UpstreamId, string>()
   readonly #addresses = new Map<string, readonly string[]>()
+  /** What is wrong with the settings, by upstream: what is said of a Service is said once for all its ports. */
+  readonly #faults = new Map<UpstreamId, { readonly service: string; readonly problems: readonly Problem[] }>()
+  readonly #zone: string | null
+  readonly #problems: ProblemBook
   #wanted: ReadonlySet<string> = new Set()
 
-  constructor({ service, externalNames }: UpstreamBookOptions) {
+  constructor({ service, externalNames, zone, problems }: UpstreamBookOptions) {
     this.#service = service
     this.#externalNames = externalNames
+    this.#zone = zone
+    this.#problems = problems
   }
 
   /** One more route leads there; what it says of the target holds for all. */
@@ -115,16 +134,19 @@ export class UpstreamBook {
     for (const id of this.#names.get(host)!) this.#touched.add(id)
   }
 
-  /** Finds the endpoints of all upstreams that something happened to. */
+  /** Finds endpoints and settings of all upstreams that something happened to. */
   settle(): void {
+    const services = new Set<string>()
     for (const id of this.#touched) {
       const shared = this.#shared.get(id)
       if (shared === undefined) {
         this.#follow(id, null)
         this.#ledger.drop(id)
-      } else this.#ledger.put({ id, endpoints: this.#endpoints(id, shared.target) })
+        this.#fault(id, null, [], services)
+      } else this.#ledger.put(this.#upstream(id, shared.target, services))
     }
     this.#touched.clear()
+    for (const service of services) this.#tellFaults(service)
     const isSame = this.#wanted.size === this.#names.size && this.#names.keys().every(host => this.#wanted.has(host))
     if (!isSame) this.#wanted = new Set(this.#names.keys())
   }
@@ -137,13 +159,22 @@ export class UpstreamBook {
     return this.#ledger.whole()
   }
 
-  #endpoints(id: UpstreamId, target: UpstreamTarget): readonly Endpoint[] {
-    if (target.kind === 'fixed') return target.endpoints
-    const found = resolvePort(this.#service(target.service), target.port, this.#externalNames)
+  /** Adds to `services` those whose settings turned out to be wrong, or right again. */
+  #upstream(id: UpstreamId, target: UpstreamTarget, services: Set<string>): Upstream {
+    if (target.kind === 'fixed') return { id, endpoints: target.endpoints, settings: standardUpstreamSettings }
+    const service = this.#service(target.service)
+    const found = resolvePort(service, target.port, this.#externalNames)
     this.#follow(id, found.kind === 'external' ? found.host : null)
+    const isRead = service !== null && target.raw !== true
+    const { settings, problems } = isRead ? settingsOf(service, found) : standard
+    this.#fault(id, target.service, problems, services)
+    return { id, endpoints: this.#endpoints(target.service, found), settings }
+  }
+
+  #endpoints(service: string, found: PortResolution): readonly Endpoint[] {
     switch (found.kind) {
       case 'slices':
-        return endpointsOf(this.#slices.get(target.service)?.values() ?? [], found.portName)
+        return endpointsOf(this.#slices.get(service)?.values() ?? [], found.portName, this.#zone)
       case 'external':
         return [...new Set(this.#addresses.get(found.host) ?? [])]
           .filter(address => isIP(address) !== 0)
@@ -152,6 +183,21 @@ export class UpstreamBook {
       case 'none':
         return []
     }
+  }
+
+  #fault(id: UpstreamId, service: string | null, problems: readonly Problem[], services: Set<string>): void {
+    const before = this.#faults.get(id)
+    if (before !== undefined) services.add(before.service)
+    if (service !== null && problems.length > 0) {
+      services.add(service)
+      this.#faults.set(id, { service, problems })
+    } else this.#faults.delete(id)
+  }
+
+  #tellFaults(service: string): void {
+    const problems: Problem[] = []
+    for (const id of this.#interests.in(service)) problems.push(...(this.#faults.get(id as UpstreamId)?.problems ?? []))
+    this.#problems.set(`upstreams of ${service}`, problems)
   }
 
   /** Notes which external name an upstream depends on; null: none. */
@@ -172,4 +218,10 @@ export class UpstreamBook {
     this.#names.set(host, ids.add(id))
     this.#nameOf.set(id, host)
   }
+}
+
+function settingsOf({ metadata }: Service, found: PortResolution): UpstreamSettingsReading {
+  const { namespace = 'default', name, annotations = {} } = metadata
+  const object = { kind: 'Service', namespace, name }
+  return readUpstreamSettings(annotations, object, found.kind === 'none' ? null : found.appProtocol)
 }

@@ -3,6 +3,7 @@ import type { Deployment, EndpointSlice, Secret, Service } from '#kube/types.ts'
 import { firstAppSlot } from '../model/counters.ts'
 import type { Patch } from '../model/patch.ts'
 import type { Problem } from '../model/problem.ts'
+import { standardUpstreamSettings as settings } from '../model/upstream-settings.ts'
 import { makePair, makeSecret } from './testdata/make-certificate.ts'
 import { World } from './world.ts'
 
@@ -132,7 +133,9 @@ test('§1 a routable Service becomes a route, an upstream and an app', () => {
     .put(service('shop/web', { domains: 'a.example' }))
   const patch = fixture.take()
   expect(ids(patch.routes.upserts)).toEqual(['service/shop/web/a.example'])
-  expect(patch.upstreams.upserts).toEqual([{ id: 'shop/web:80', endpoints: [{ address: '10.0.0.1', port: 5000 }] }])
+  expect(patch.upstreams.upserts).toEqual([
+    { id: 'shop/web:80', endpoints: [{ address: '10.0.0.1', port: 5000 }], settings },
+  ])
   expect(patch.apps).toEqual([{ app: 'shop/web', slot: firstAppSlot }])
   expect(fixture.problems()).toEqual([])
 })
@@ -147,7 +150,7 @@ for (const routable of ['false', 'True', '']) {
 
 test('§9 a known app without endpoints has an empty upstream', () => {
   const fixture = new Fixture().put(service('shop/web', { domains: 'a.example' }))
-  expect(fixture.take().upstreams.upserts).toEqual([{ id: 'shop/web:80', endpoints: [] }])
+  expect(fixture.take().upstreams.upserts).toEqual([{ id: 'shop/web:80', endpoints: [], settings }])
 })
 
 test('§1 a Service without port 80 keeps its host and says why nothing answers', () => {
@@ -156,7 +159,7 @@ test('§1 a Service without port 80 keeps its host and says why nothing answers'
     .put(service('shop/web', { domains: 'a.example', port: 8080 }))
   expect(fixture.take()).toMatchObject({
     routes: { upserts: [{ id: 'service/shop/web/a.example' }] },
-    upstreams: { upserts: [{ id: 'shop/web:80', endpoints: [] }] },
+    upstreams: { upserts: [{ id: 'shop/web:80', endpoints: [], settings }] },
   })
   expect(fixture.problems()).toEqual(['no-port shop/web'])
 })
@@ -193,7 +196,7 @@ test('a reset takes away what it lacks', () => {
   fixture.world.endpointSlices({ kind: 'reset', objects: [] })
   expect(fixture.take()).toMatchObject({
     routes: { upserts: [], deletes: ['service/a/a/a.example'] },
-    upstreams: { upserts: [{ id: 'b/b:80', endpoints: [] }], deletes: ['a/a:80'] },
+    upstreams: { upserts: [{ id: 'b/b:80', endpoints: [], settings }], deletes: ['a/a:80'] },
   })
 })
 
@@ -211,8 +214,8 @@ test('a slice that changes its Service leaves the old one', () => {
   const fixture = new Fixture().put(service('a/a', { domains: 'a.example' }), service('a/b', { domains: 'b.example' }))
   fixture.slice(slice('a/a', 'x', '10.0.0.1')).take()
   expect(fixture.slice(slice('a/b', 'x', '10.0.0.1')).take().upstreams.upserts).toEqual([
-    { id: 'a/a:80', endpoints: [] },
-    { id: 'a/b:80', endpoints: [{ address: '10.0.0.1', port: 5000 }] },
+    { id: 'a/a:80', endpoints: [], settings },
+    { id: 'a/b:80', endpoints: [{ address: '10.0.0.1', port: 5000 }], settings },
   ])
 })
 
@@ -515,4 +518,29 @@ test('5,000 Services: a change of one gives a patch about it alone, and costs a 
   const one = (performance.now() - beganChanges) / rounds
   // An order of magnitude, in either direction of a busy machine; the measured distance is three.
   expect(one).toBeLessThan(whole / 10)
+})
+
+test('the settings of an upstream are those of its Service, whatever leads there, and go with it', () => {
+  const fixture = new Fixture().put(
+    service('a/a', { domains: 'a.example', annotations: { maxRequests: 'many', loadBalancing: 'round-robin' } }),
+  )
+  const limits = { ...settings.limits, requests: 100 }
+  expect(fixture.take().upstreams.upserts).toEqual([
+    { id: 'a/a:80', endpoints: [], settings: { ...settings, balance: { kind: 'round-robin' }, limits } },
+  ])
+  expect(fixture.world.problems()).toMatchObject([
+    { code: 'invalid-annotation', severity: 'error', object: { kind: 'Service', namespace: 'a', name: 'a' } },
+  ])
+  const { upstreams, routes } = fixture.put(service('a/a', { domains: 'a.example' })).take()
+  expect([upstreams.upserts, routes.upserts]).toEqual([[{ id: 'a/a:80', endpoints: [], settings }], []])
+  expect(fixture.world.problems()).toEqual([])
+})
+
+test('what is wrong with the settings of a Service is said once, and no more when nothing leads there', () => {
+  const annotations = { loadBalancing: 'fair' }
+  const fixture = new Fixture().put(service('a/a', { domains: 'a.example,b.example', annotations }))
+  fixture.take()
+  expect(fixture.world.problems()).toHaveLength(1)
+  fixture.put(service('a/a', { annotations })).take()
+  expect(fixture.world.problems()).toEqual([])
 })

@@ -46,6 +46,8 @@ export interface WorldOptions {
   readonly ingressWithoutClass?: boolean
   /** Whether traffic may go to Services of type ExternalName; not when absent. */
   readonly externalNames?: boolean
+  /** The zone that the router is in, for the hints of EndpointSlices; null or absent: not known, they are not looked at. */
+  readonly zone?: string | null
 }
 
 const defaultOwner = 'default service'
@@ -74,7 +76,7 @@ export class World {
   #version = 0
 
   constructor(options: WorldOptions) {
-    const { namespace, now, workload = 'Deployment', externalNames = false } = options
+    const { namespace, now, workload = 'Deployment', externalNames = false, zone = null } = options
     this.#namespace = namespace
     this.#externalNames = externalNames
     this.#workloadRef = { kind: workload, namespace, name: 'deis-router' }
@@ -83,7 +85,7 @@ export class World {
     const problems = new ProblemBook(now)
     const certificates = new CertificateBook({ permanent: platform, problems, now })
     const service = (key: string): Service | null => this.#services.read(key)
-    const upstreams = new UpstreamBook({ service, externalNames })
+    const upstreams = new UpstreamBook({ service, externalNames, zone, problems })
     const routes = new RouteBook(certificates, upstreams)
     this.#problems = problems
     this.#certificates = certificates

@@ -23,6 +23,8 @@ export interface LogRecord {
   readonly requestTime: number
   readonly logOctets: LogOctets
   // The rest is for formats of the operator's own; what is absent is logged as `-`.
+  /** Those of all endpoints that were asked, in their order; as `upstreamName` when absent. */
+  readonly upstreamNames?: string
   /** Name of the virtual host; empty: none. */
   readonly host?: string
   /** The two field lines, X-Request-Id first; empty: there are none. Each character is an octet. */

@@ -9,14 +9,10 @@ import type { ThreadContext } from './context.ts'
 import { readInto } from './http/adopt.ts'
 import { Tunnel, type TunnelClient } from './http/upgrade.ts'
 import { Timed } from './timers.ts'
-import { noteConnectFailure } from './upstream/connect-failure.ts'
+import { Attempts } from './upstream/attempts.ts'
 import { UpstreamConnection, type UpstreamListener } from './upstream/connection.ts'
-import type { EndpointPool } from './upstream/endpoint-pool.ts'
 import type { UpstreamRegistry } from './upstream/registry.ts'
 import type { Upstream } from './upstream/upstream.ts'
-
-/** Endpoints tried for one connection. */
-const maxAttempts = 3
 
 interface Target {
   readonly upstream: Upstream
@@ -81,10 +77,9 @@ class BuilderConnection extends Timed implements UpstreamListener, TunnelClient 
   readonly #target: Target
   readonly #onClosed: () => void
   #early: Buffer
-  #pool: EndpointPool | null = null
+  readonly #attempts = new Attempts()
   #dialing: UpstreamConnection | null = null
   #tunnel: Tunnel | null = null
-  #attempts = 0
   #ended = false
   #gone = false
 
@@ -96,6 +91,7 @@ class BuilderConnection extends Timed implements UpstreamListener, TunnelClient 
     this.#early = early
     this.#onClosed = onClosed
     context.counters[counter.builderOpen]!++
+    this.#attempts.begin(context, target.upstream, null)
     socket.on('drain', () => this.#tunnel?.onClientDrain())
     socket.on('end', () => this.#onEnd())
     socket.on('error', () => this.#onGone(true))
@@ -104,23 +100,16 @@ class BuilderConnection extends Timed implements UpstreamListener, TunnelClient 
 
   /** Connects to the next endpoint. The client is not read before that. */
   dial(): void {
-    const { upstream, connectTimeout } = this.#target
-    const pool = upstream.claim(this.#context.timers.now, Math.random)
-    if (pool === null) {
-      this.destroy()
-      return
-    }
-    this.#attempts++
-    pool.inFlight++
-    this.#pool = pool
-    this.#dialing = new UpstreamConnection(this.#context, pool, this, connectTimeout)
+    const member = this.#attempts.claim()
+    if (member === null) this.destroy()
+    else this.#dialing = new UpstreamConnection(this.#context, member.pool, this, this.#target.connectTimeout)
   }
 
   onUpstreamConnect(): void {
     const upstream = this.#dialing!
     const { counters, readBuffer } = this.#context
     counters[counter.upstreamConnects]!++
-    this.#pool!.failedAt = 0
+    this.#attempts.reached()
     this.#dialing = null
     // From here on the tunnel counts.
     counters[counter.builderOpen]!--
@@ -136,12 +125,8 @@ class BuilderConnection extends Timed implements UpstreamListener, TunnelClient 
   }
 
   onUpstreamGone(code: string): void {
-    const { counters, timers } = this.#context
-    const pool = this.#pool!
-    this.#release()
     this.#dialing = null
-    noteConnectFailure(counters, pool, code, timers.now)
-    if (this.#attempts < Math.min(this.#target.upstream.size, maxAttempts)) this.dial()
+    if (this.#attempts.mayConnectElsewhere(code)) this.dial()
     else this.destroy()
   }
 
@@ -199,13 +184,7 @@ class BuilderConnection extends Timed implements UpstreamListener, TunnelClient 
       this.#dialing?.destroy()
       this.#dialing = null
     }
-    this.#release()
+    this.#attempts.end()
     this.#onClosed()
-  }
-
-  #release(): void {
-    if (this.#pool === null) return
-    this.#pool.inFlight--
-    this.#pool = null
   }
 }

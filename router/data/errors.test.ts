@@ -49,7 +49,7 @@ for (const body of ['', 'hello']) {
     }
     // It rests after a failure, so it was asked once at most.
     expect(stage.thread.count('upstreamConnectRefused')).toBe(1)
-    expect(stage.thread.count('upstreamRetries')).toBe(1)
+    expect(stage.thread.retries()).toBe(1)
     // When it has rested it is asked again.
     await stage.thread.elapse(5_100)
     for (let i = 0; i < 10; i++) {
@@ -115,7 +115,7 @@ test('when all endpoints have refused lately, three of them are tried again, not
   client.send(get('b.example'))
   expect((await client.response()).status).toBe(502)
   expect(stage.thread.count('upstreamConnectRefused')).toBe(8)
-  expect(stage.thread.count('upstreamRetries')).toBe(6)
+  expect(stage.thread.retries()).toBe(6)
 })
 
 test('no TCP connection within connectTimeout: 504, after another endpoint was tried', async () => {
@@ -179,7 +179,7 @@ for (const [name, octets, kill] of silent) {
     kill(app)
     expect((await client.response()).status).toBe(502)
     expect(stage.app.accepted).toBe(1)
-    expect(stage.thread.count('upstreamRetries')).toBe(0)
+    expect(stage.thread.retries()).toBe(0)
     await stage.thread.opens({ upstream: 0, http: 1 })
     client.send(get('nobody.example'))
     expect((await client.response()).status).toBe(404)
@@ -287,7 +287,7 @@ for (const [method, body] of [
     expect([request.method, request.target, request.body.toString()]).toEqual([method, '/again', body])
     next.send(ok('').replace('0', '0'))
     expect((await client.response(method)).status).toBe(200)
-    expect(stage.thread.count('upstreamRetries')).toBe(1)
+    expect(stage.thread.retries()).toBe(1)
     expect(stage.thread.count('upstreamReused')).toBe(1)
     expect(await stage.thread.logged(2)).toHaveLength(2)
   })
@@ -346,7 +346,7 @@ for (const [name, request] of [
     app.end()
     expect((await client.response()).status).toBe(502)
     expect(stage.app.accepted).toBe(1)
-    expect(stage.thread.count('upstreamRetries')).toBe(0)
+    expect(stage.thread.retries()).toBe(0)
   })
 }
 
@@ -422,7 +422,7 @@ test('a kept connection goes from the pool when the app closes it, or says anyth
     await next.request()
     next.send(ok('fresh'))
     expect((await client.response()).body.toString()).toBe('fresh')
-    expect(stage.thread.count('upstreamRetries')).toBe(0)
+    expect(stage.thread.retries()).toBe(0)
   }
 })
 

@@ -31,21 +31,25 @@ import { clientTimeout } from './http/connection.ts'
 import { fieldId } from './http/fields.ts'
 import { effectiveScheme, type Scheme } from './http/forwarded.ts'
 import { headSlack, replaces, writeRequestHead } from './http/head-writer.ts'
-import { captureLog, clientAddressOf, lastValue, pathOf, targetOf } from './http/request-facts.ts'
+import {
+  captureLog,
+  clientAddressOf,
+  cookieValue,
+  lastValue,
+  namedValue,
+  pathOf,
+  targetOf,
+} from './http/request-facts.ts'
 import { method, RequestHead } from './http/request-head.ts'
 import { Tunnel } from './http/upgrade.ts'
 import { decide, type PolicyRequest } from './policy/chain.ts'
 import { Reply, type ReplyOwner } from './reply.ts'
 import { clientClosed, reasonOf, rescue } from './rescue.ts'
 import type { CompiledRoute } from './table/route-table.ts'
-import { noteConnectFailure } from './upstream/connect-failure.ts'
+import { Attempts, type RequestFacts } from './upstream/attempts.ts'
 import { UpstreamConnection, type UpstreamListener } from './upstream/connection.ts'
-import type { EndpointPool } from './upstream/endpoint-pool.ts'
+import type { Waiter } from './upstream/queue.ts'
 
-/** Endpoints tried for one request when all failed lately, and tries after kept connections that turned out closed. */
-const maxAttempts = 3
-/** Endpoints that may refuse one request, while others have not. */
-const maxRefusals = 10
 const maxPooled = 4096
 
 /** A request up to this length is copied into memory that the exchange keeps; a longer one gets memory of its own. */
@@ -76,15 +80,15 @@ function isHealthPath(path: string): boolean {
 const pool: Exchange[] = []
 const notFound = errorAnswer(404, false)
 
-export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, ReplyOwner {
+export class Exchange implements UpstreamListener, PolicyRequest, RequestFacts, Waiter, LogRecord, ReplyOwner {
   readonly head = new RequestHead()
   readonly logOctets = new LogOctets()
   readonly #reply = new Reply(this)
   readonly #requestBody = new Body()
   #client!: Client
   #context!: ThreadContext
+  readonly #attempts = new Attempts()
   #connection: UpstreamConnection | null = null
-  #pool: EndpointPool | null = null
   #route: CompiledRoute | null = null
   /** The buffer that the request head is in, while it is at hand. */
   #source: Buffer | null = null
@@ -94,7 +98,10 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
   #kept: Buffer | null = null
   #keptOctets = 0
   #replayable = false
-  #attempts = 0
+  /** It has no endpoint yet, for want of one that takes more requests. */
+  #waiting = false
+  /** The client waits for 100 before it sends the body. */
+  #owesContinue = false
   #upstreamBlocked = false
   #active = false
   /** It got past the redirect to HTTPS: from there on HSTS is promised. */
@@ -117,6 +124,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
   logServerName = '_'
   logUser = '-'
   upstreamName = '-'
+  upstreamNames = ''
   upstreamTime = -1
   requestTime = 0
   requestBytes = 0
@@ -142,7 +150,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
     this.head.majorVersion = client.majorVersion
     this.logOctets.clear()
     this.#replayable = false
-    this.#attempts = 0
+    this.#owesContinue = false
     this.#reply.begin(client)
     this.#upstreamBlocked = false
     this.#admitted = false
@@ -162,6 +170,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
     this.logServerName = '_'
     this.logUser = '-'
     this.upstreamName = '-'
+    this.upstreamNames = ''
     this.upstreamTime = -1
     this.headBytesSent = 0
     this.accessScheme = ''
@@ -299,6 +308,16 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
     return pathOf(this.head, this.#source!)
   }
 
+  /** For the choice of an endpoint, while the head is at hand. */
+  fieldValue(name: string): string {
+    return namedValue(this.head, this.#source!, name)
+  }
+
+  /** The same. */
+  cookieValue(name: string): string {
+    return cookieValue(this.head, this.#source!, name)
+  }
+
   #makeRequestIds(buffer: Buffer): void {
     const id = randomUUID().replaceAll('-', '')
     const given = lastValue(this.head, buffer, fieldId.xCorrelationId)
@@ -351,9 +370,9 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
     this.#octets = slab.buffer.subarray(from, at)
     slab.at = at
     this.#replayable = this.requestDone && (head.methodTraits & method.idempotent) !== 0
-    // Contract section 11: the router answers the expectation itself, once it knows that the app will be asked.
-    if (head.expectContinue && !this.requestDone && bodyEnd === bodyStart) this.#client.sendContinue()
-    this.#connect(route, false)
+    this.#owesContinue = head.expectContinue && !this.requestDone && bodyEnd === bodyStart
+    this.#attempts.begin(this.#context, route.upstream, this)
+    this.#connect(route)
   }
 
   /** X-Forwarded-For, -Proto and -Port; most connections have theirs made once. */
@@ -370,21 +389,24 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
     )
   }
 
-  /** Claims an endpoint, `except` only if there is no other, and sends the request; `fresh`: on a connection of its own. */
-  #connect(route: CompiledRoute, fresh: boolean, except: EndpointPool | null = null): void {
+  /** Claims an endpoint and sends the request there, or waits for one. */
+  #connect(route: CompiledRoute): void {
     const context = this.#context
     const { counters } = context
-    const endpoint = route.upstream.claim(context.timers.now, Math.random, except)
-    if (endpoint === null) {
-      this.fail('no-endpoint')
+    const attempts = this.#attempts
+    const member = attempts.claim()
+    if (member === null) {
+      this.#wait(route)
       return
     }
-    this.#attempts++
-    this.#pool = endpoint
-    endpoint.inFlight++
-    this.upstreamName = endpoint.name
-    let connection = fresh ? null : endpoint.take()
-    if (connection === null) connection = new UpstreamConnection(context, endpoint, this, route.connectTimeout)
+    const { pool } = member
+    this.upstreamNames = this.upstreamNames === '' ? pool.name : `${this.upstreamNames}, ${pool.name}`
+    this.upstreamName = pool.name
+    // Contract section 11: the router answers the expectation itself, once it knows that the app will be asked.
+    if (this.#owesContinue) this.#client.sendContinue()
+    this.#owesContinue = false
+    let connection = attempts.fresh ? null : pool.take()
+    if (connection === null) connection = new UpstreamConnection(context, pool, this, route.connectTimeout)
     else {
       connection.reuse(this)
       counters[counter.upstreamReused]!++
@@ -401,8 +423,38 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
     if (!this.requestDone && (!connection.connected || socket.writableNeedDrain)) {
       this.#upstreamBlocked = true
       this.#client.pause()
-    }
+    } else this.onUpstreamDrain()
     this.#touch()
+  }
+
+  /** As many requests are in flight as may be: this one has its turn later, or none. */
+  #wait(route: CompiledRoute): void {
+    if (!route.upstream.available) {
+      this.fail('no-endpoint')
+      return
+    }
+    if (!this.#attempts.wait(this)) {
+      this.fail('queue-full')
+      return
+    }
+    this.#waiting = true
+    this.#leaveSlab()
+    if (!this.requestDone) {
+      this.#upstreamBlocked = true
+      this.#client.pause()
+    }
+    this.#client.setDeadline(route.upstream.settings.limits.queueTimeout)
+  }
+
+  onTurn(): void {
+    this.#waiting = false
+    this.#connect(this.#route!)
+  }
+
+  /** What has to be kept for a while must not hold a whole slab for as long. */
+  #leaveSlab(): void {
+    const octets = this.#octets
+    if (octets !== null && octets.buffer.byteLength > octets.length) this.#octets = copyOf(octets)
   }
 
   /** After the octets left only an idempotent request may be sent again; it must not hold its slab for as long as that lasts. */
@@ -410,7 +462,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
     const octets = this.#octets
     if (octets === null) return
     if (this.#replayable && octets.length > keptLength) {
-      if (octets.buffer.byteLength > octets.length) this.#octets = copyOf(octets)
+      this.#leaveSlab()
       return
     }
     this.#octets = null
@@ -423,7 +475,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
     this.#keepForRetry()
     this.#context.counters[counter.upstreamConnects]!++
     this.upstreamConnectTime = performance.now() - this.#upstreamStartedAt
-    this.#pool!.failedAt = 0
+    this.#attempts.reached()
     this.#touch()
     if (!this.#connection!.socket.writableNeedDrain) this.onUpstreamDrain()
   }
@@ -457,6 +509,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
     this.#octets = null
     this.upstreamTime = this.upstreamHeaderTime = performance.now() - this.#upstreamStartedAt
     this.logOctets.captureAnswer(this.#reply.response.fields, buffer)
+    this.#attempts.answered(this.#reply.response.status)
   }
 
   onReplyDone(clean: boolean): void {
@@ -480,9 +533,9 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
     tunnel.fromUpstream(buffer, start, end)
   }
 
-  /** Contract section 12: the request ids, HSTS and Referrer-Policy. */
+  /** Contract section 12: the request ids, HSTS and Referrer-Policy; and the cookie that brings the client back. */
   addedLines(status: number): string {
-    let lines = this.requestIdLines
+    let lines = this.requestIdLines + this.#attempts.cookieLine
     if (!this.#admitted) return lines
     if (this.#promisesHttps) lines += this.#context.hstsLine
     const route = this.#route!
@@ -496,44 +549,16 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
   }
 
   onUpstreamGone(code: string): void {
-    const { counters, timers } = this.#context
     const connection = this.#connection
-    const endpoint = this.#pool
-    if (connection === null || endpoint === null) return
+    if (connection === null) return
     this.#connection = null
-    this.#pool = null
-    endpoint.inFlight--
-    const route = this.#route!
+    const attempts = this.#attempts
     if (!connection.connected) {
-      noteConnectFailure(counters, endpoint, code, timers.now)
-      // Not one octet left this machine: another endpoint may be asked whatever the method is.
-      if (this.#mayConnectElsewhere(route, code)) {
-        counters[counter.upstreamRetries]!++
-        this.#connect(route, false)
-      } else this.fail(code === 'CONNECT_TIMEOUT' || code === 'ETIMEDOUT' ? 'connect-timeout' : 'connect-failed')
-      return
-    }
-    // A connection that had waited may have been closed by the endpoint as we wrote, and one that a pod had not taken yet
-    // goes with the pod: the request was not looked at, or may be repeated. A pod that fails at it is not asked again.
-    const isStale = connection.uses > 1
-    if (!this.#reply.started && this.#replayable && this.#attempts < maxAttempts) {
-      if (isStale || route.upstream.size > 1) {
-        counters[counter.upstreamRetries]!++
-        this.#connect(route, true, isStale ? null : endpoint)
-        return
-      }
-    }
-    this.fail('upstream-closed')
-  }
-
-  /**
-   * Pods that go at once refuse until the news of it has come: as long as there is one that has not failed lately, it is
-   * worth a try, and refusals are quick. One that says nothing costs the client its whole connectTimeout.
-   */
-  #mayConnectElsewhere(route: CompiledRoute, code: string): boolean {
-    if (this.#attempts < Math.min(route.upstream.size, maxAttempts)) return true
-    const isQuick = code !== 'CONNECT_TIMEOUT' && code !== 'ETIMEDOUT'
-    return isQuick && this.#attempts < maxRefusals && route.upstream.hasRested(this.#context.timers.now)
+      if (attempts.mayConnectElsewhere(code)) this.#connect(this.#route!)
+      else this.fail(code === 'CONNECT_TIMEOUT' || code === 'ETIMEDOUT' ? 'connect-timeout' : 'connect-failed')
+    } else if (!this.#reply.started && attempts.mayRepeat(connection.uses > 1, this.#replayable)) {
+      this.#connect(this.#route!)
+    } else this.fail('upstream-closed')
   }
 
   // --------------------------------------------------------------------------------------------------- endings
@@ -549,7 +574,8 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
   }
 
   onDeadline(): void {
-    if (!this.headDone || (!this.requestDone && !this.#upstreamBlocked && !this.#reply.headDone)) {
+    if (this.#waiting) this.fail('queue-timeout')
+    else if (!this.headDone || (!this.requestDone && !this.#upstreamBlocked && !this.#reply.headDone)) {
       this.fail('request-timeout')
     } else if (this.#reply.waitsForClient) {
       if (this.#client.taking()) this.#touch()
@@ -570,6 +596,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
     }
     if (this.#connection !== null && this.upstreamTime < 0)
       this.upstreamTime = performance.now() - this.#upstreamStartedAt
+    if (!this.#reply.headDone && upstreamFaults.has(code)) this.#attempts.failed()
     this.#releaseConnection(false)
     if (this.#reply.headDone) {
       // The client has to notice that its answer is incomplete.
@@ -579,7 +606,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
       return
     }
     if (verdict.close) this.keepAlive = false
-    this.#answer(errorAnswer(verdict.status, this.#route !== null))
+    this.#answer(errorAnswer(verdict.status, this.#route !== null, false, verdict.retryAfter))
   }
 
   /** Sends an answer of the router's own. */
@@ -589,6 +616,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
     this.status = answer.status
     let head = `HTTP/1.1 ${answer.status} ${reasonOf(answer.status)}\r\nContent-Type: ${answer.contentType}\r\n`
     head += `Content-Length: ${answer.body.length}\r\n`
+    if (answer.retryAfter > 0) head += `Retry-After: ${answer.retryAfter}\r\n`
     if (answer.location !== '') head += `Location: ${answer.location}\r\n`
     // RFC 9110 section 15.5.6: all but CONNECT and TRACE, which is why we are here.
     if (answer.status === 405) head += 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n'
@@ -625,6 +653,9 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
     if (this.upstreamTime >= 0) this.upstreamTime = now - this.#upstreamStartedAt
     this.#count()
     if (this.logApp !== 'router-healthz') this.#context.accessLog.write(this.#context.clock.logTime, this)
+    if (this.#waiting) this.#attempts.giveUp(this)
+    this.#waiting = false
+    this.#attempts.end()
     this.#octets = null
     this.#route = null
     this.#reply.end()
@@ -649,8 +680,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, LogRecord, Rep
     const connection = this.#connection
     if (connection === null) return
     this.#connection = null
-    if (this.#pool !== null) this.#pool.inFlight--
-    this.#pool = null
+    this.#attempts.release()
     const { framing, minorVersion, keepAliveTimeout } = this.#reply.response
     const persistent = !framing.close && (minorVersion === 1 || framing.keepAlive)
     if (clean && persistent && this.requestDone && this.head.upgradeField < 0) connection.release(keepAliveTimeout)

@@ -108,7 +108,9 @@ const sources: Readonly<Record<LogVariable, Source>> = {
   status: plain(({ status }) => String(status)),
   time_iso8601: plain((_, time) => time),
   time_local: plain((_, time) => commonLogTime(time)),
-  upstream_addr: plain(({ upstreamName }) => (upstreamName === '-' ? '' : upstreamName)),
+  upstream_addr: plain(({ upstreamName, upstreamNames = upstreamName }) =>
+    upstreamNames === '-' ? '' : upstreamNames,
+  ),
   upstream_bytes_received: plain(({ upstreamBytes }) => number(upstreamBytes)),
   upstream_connect_time: plain(({ upstreamConnectTime }) => duration(upstreamConnectTime)),
   upstream_header_time: plain(({ upstreamHeaderTime }) => duration(upstreamHeaderTime)),

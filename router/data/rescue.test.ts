@@ -3,7 +3,7 @@ import type { FailureCode } from '../model/counters.ts'
 import { errorAnswer, healthy } from './answer.ts'
 import { errorPage, reasonOf, rescue } from './rescue.ts'
 
-const rows: readonly (readonly [code: FailureCode, status: number, close: boolean])[] = [
+const rows: readonly (readonly [code: FailureCode, status: number, close: boolean, retryAfter?: number])[] = [
   // §13 and §9 step 1: the boundaries of what follows are in doubt.
   ['bad-request', 400, true],
   ['uri-too-long', 414, true],
@@ -14,6 +14,8 @@ const rows: readonly (readonly [code: FailureCode, status: number, close: boolea
   ['request-timeout', 408, true],
   // §9: the request was understood, and the next one can be.
   ['no-endpoint', 503, false],
+  ['queue-full', 503, false, 1],
+  ['queue-timeout', 503, false, 1],
   ['connect-failed', 502, false],
   ['connect-timeout', 504, false],
   ['upstream-closed', 502, false],
@@ -22,9 +24,9 @@ const rows: readonly (readonly [code: FailureCode, status: number, close: boolea
 ]
 
 describe('§9 what a failure is answered with', () => {
-  for (const [code, status, close] of rows) {
+  for (const [code, status, close, retryAfter = 0] of rows) {
     test(code, () => {
-      expect(rescue(code)).toEqual({ status, close })
+      expect(rescue(code)).toEqual({ status, close, retryAfter })
       expect(reasonOf(status)).not.toBe('Unknown')
     })
   }

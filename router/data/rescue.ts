@@ -6,22 +6,26 @@ interface Verdict {
   readonly status: number
   /** Whether what follows on the connection can still be told apart; if not, it is closed after the answer. */
   readonly close: boolean
+  /** Seconds after which the client may well have an answer; 0: nobody knows. */
+  readonly retryAfter: number
 }
 
 const verdicts = {
-  'bad-request': { status: 400, close: true },
-  'uri-too-long': { status: 414, close: true },
-  'header-too-large': { status: 431, close: true },
-  'method-not-allowed': { status: 405, close: true },
-  'version-not-supported': { status: 505, close: true },
-  'request-timeout': { status: 408, close: true },
-  'body-too-large': { status: 413, close: true },
-  'no-endpoint': { status: 503, close: false },
-  'connect-failed': { status: 502, close: false },
-  'connect-timeout': { status: 504, close: false },
-  'upstream-closed': { status: 502, close: false },
-  'upstream-invalid': { status: 502, close: false },
-  'upstream-timeout': { status: 504, close: false },
+  'bad-request': { status: 400, close: true, retryAfter: 0 },
+  'uri-too-long': { status: 414, close: true, retryAfter: 0 },
+  'header-too-large': { status: 431, close: true, retryAfter: 0 },
+  'method-not-allowed': { status: 405, close: true, retryAfter: 0 },
+  'version-not-supported': { status: 505, close: true, retryAfter: 0 },
+  'request-timeout': { status: 408, close: true, retryAfter: 0 },
+  'body-too-large': { status: 413, close: true, retryAfter: 0 },
+  'no-endpoint': { status: 503, close: false, retryAfter: 0 },
+  'queue-full': { status: 503, close: false, retryAfter: 1 },
+  'queue-timeout': { status: 503, close: false, retryAfter: 1 },
+  'connect-failed': { status: 502, close: false, retryAfter: 0 },
+  'connect-timeout': { status: 504, close: false, retryAfter: 0 },
+  'upstream-closed': { status: 502, close: false, retryAfter: 0 },
+  'upstream-invalid': { status: 502, close: false, retryAfter: 0 },
+  'upstream-timeout': { status: 504, close: false, retryAfter: 0 },
 } as const satisfies Record<FailureCode, Verdict>
 
 /** Nobody is left to read it: the status of a request whose client went away is for the log alone, as nginx has it. */

@@ -47,7 +47,7 @@ export class DataThread {
   readonly #send: Send
   readonly #context: ThreadContext
   readonly #certificates = new CertificateStore((message, fields) => this.#log(message, fields))
-  readonly #upstreams = new UpstreamRegistry()
+  readonly #upstreams: UpstreamRegistry
   readonly #builder: Builder
   readonly #tls: TlsTerminator
   readonly #entrance: Entrance
@@ -64,15 +64,19 @@ export class DataThread {
     this.#listens = options.reusePort
     const settings = options.world.settings
     if (settings === undefined) throw new TypeError('the first patch has no settings')
-    this.#context = {
+    const shared = {
       counters: new Float64Array(options.counters),
+      timers: new TimerWheel(clock, tick),
+      log: (message: string, fields: Readonly<Record<string, string | number>>) => this.#log(message, fields),
+    }
+    this.#upstreams = new UpstreamRegistry(shared)
+    this.#context = {
+      ...shared,
       readBuffer: Buffer.allocUnsafeSlow(readBufferSize),
       slab: new Slab(),
-      timers: new TimerWheel(clock, tick),
       clock: new ClockText(serverToken(settings), Date.now()),
       http2: new Http2Shared(),
       accessLog: new AccessLog(lines => send({ kind: 'access-log', lines }, [lines.buffer])),
-      log: (message, fields) => this.#log(message, fields),
       table: new RouteTable(this.#upstreams),
       settings,
       trusted: new AddressSet(settings.proxyRealIpCidrs),
@@ -216,6 +220,7 @@ export class DataThread {
     if (context.draining) return
     context.draining = true
     this.#entrance.close()
+    this.#upstreams.stopChecks()
     if (this.#entrance.open === 0) {
       this.#drained()
       return

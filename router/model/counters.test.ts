@@ -9,6 +9,7 @@ import {
   firstAppSlot,
   fixedSlot,
   maxApps,
+  retryReasons,
   rowOffset,
   rowSize,
 } from './counters.ts'
@@ -19,6 +20,7 @@ test('every counter has a place of its own, before the rows of the apps', () => 
     codedResponses: codings.length,
     codedOctetsIn: codings.length,
     codedOctetsOut: codings.length,
+    upstreamRetries: retryReasons.length,
   }
   const places = Object.entries(counter).flatMap(([name, at]) =>
     Array.from({ length: lengths[name as keyof typeof counter] ?? 1 }, (_, i) => at + i),

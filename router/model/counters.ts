@@ -24,7 +24,8 @@ export const counter = {
   /** Gauges: upstream connections open now, and those of them that wait in a pool. */
   upstreamOpen: 13,
   upstreamIdle: 14,
-  upstreamRetries: 15,
+  /** Retries that the budget did not allow. */
+  upstreamRetriesDenied: 15,
   upstreamTimeouts: 16,
   upstreamInvalidResponses: 17,
   accessLogDropped: 18,
@@ -60,12 +61,31 @@ export const counter = {
   codedOctetsOut: 80,
   /** Gauge: requests whose first octets have come and whose end has not, tunnels among them. */
   requestsOpen: 88,
+  /** As many as there are `retryReasons`, in their order. */
+  upstreamRetries: 89,
+  /** Requests that waited for a place, and (a gauge) those that wait now. */
+  upstreamWaits: 92,
+  upstreamWaiting: 93,
+  /** Times that an endpoint was put to rest, because it could not be reached and because it did not answer. */
+  upstreamRestsUnreachable: 94,
+  upstreamRestsFailing: 95,
+  /** Gauges: endpoints at rest or on trial, and those that fail their health checks. */
+  upstreamResting: 96,
+  upstreamUnhealthy: 97,
+  healthChecksPassed: 98,
+  healthChecksFailed: 99,
   /** HTTP/2: connections, streams, streams that were reset before their end, connections closed for what they did. */
   http2Accepted: 100,
   http2Streams: 101,
   http2Resets: 102,
   http2Offences: 103,
 } as const
+
+/**
+ * Why a request goes out again: no connection came about; the endpoint closed one without an answer; or it closed one
+ * that had been kept, as we wrote. Stable: metrics name them.
+ */
+export const retryReasons = ['connect', 'closed', 'stale'] as const
 
 /** Content codings that answers are compressed with. Stable: metrics name them. */
 export const codings = ['gzip', 'br', 'zstd'] as const
@@ -82,6 +102,9 @@ export const failureCodes = [
   'request-timeout',
   // What the endpoint did, or that there is none.
   'no-endpoint',
+  // That as many requests are in flight as may be: none may wait any more, or it has waited long enough.
+  'queue-full',
+  'queue-timeout',
   'connect-failed',
   'connect-timeout',
   'upstream-closed',

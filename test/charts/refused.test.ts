@@ -37,6 +37,7 @@ describe('refused', () => {
       "'/certificates/0/secrets': minItems",
     ],
     ['a Secret by a pattern', { certificates: [{ namespace: 'shop', secrets: ['*'] }] }, "'/certificates/0/secrets/0'"],
+    ['a zone that cannot be', { zone: 'eu 1a' }, "'/zone'"],
     ['a namespace that cannot be', { watchNamespace: 'Shop' }, "'/watchNamespace'"],
     ['an annotation that is an object', { service: { annotations: { a: {} } } }, "'/service/annotations/a'"],
     ['a port beyond all ports', { host_port: { enabled: true, http: 80_000 } }, "'/host_port/http': maximum"],

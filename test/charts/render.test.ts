@@ -101,6 +101,7 @@ describe('defaults', () => {
       ingressWithoutClass: false,
       publishService: { namespace: 'deis', name: 'deis-router' },
       externalNames: false,
+      zone: null,
       watchNamespace: null,
       secrets: 'named',
     })

@@ -91,6 +91,7 @@ describe('shapes', () => {
     const rendering = await render({
       workers: 3,
       address: '::',
+      zone: 'eu-1a',
       watchNamespace: 'shop',
       externalNames: true,
       secrets: { clusterWide: true },
@@ -104,6 +105,7 @@ describe('shapes', () => {
     expect(rendering.config(environment)).toMatchObject({
       workers: 3,
       address: '::',
+      zone: 'eu-1a',
       watchNamespace: 'shop',
       externalNames: true,
       secrets: 'all',

@@ -3,13 +3,14 @@
 import { readRouterSettings } from '#router/control/router-settings.ts'
 import { DataThread } from '#router/data/thread.ts'
 import type { Certificate } from '#router/model/certificate.ts'
-import { appCounter, counter, createCounters, firstAppSlot, rowOffset } from '#router/model/counters.ts'
+import { appCounter, counter, createCounters, firstAppSlot, retryReasons, rowOffset } from '#router/model/counters.ts'
 import { parseHostname } from '#router/model/hostname.ts'
 import type { FromData, ToData } from '#router/model/message.ts'
 import type { Builder, Patch } from '#router/model/patch.ts'
 import type { Backend, HostMatch, Policy, Route, RouteId } from '#router/model/route.ts'
 import type { RouterSettings } from '#router/model/settings.ts'
 import type { Upstream, UpstreamId } from '#router/model/upstream.ts'
+import { standardUpstreamSettings, type UpstreamSettings } from '#router/model/upstream-settings.ts'
 
 export const empty = { upserts: [], deletes: [] } as const
 
@@ -55,6 +56,8 @@ export interface TestThread extends AsyncDisposable {
   /** Opens (0: on a port of the kernel's choice) or closes the builder's port; resolves with what it is then. */
   setBuilderPort(port: number | null): Promise<number | null>
   count(name: keyof typeof counter): number
+  /** Requests sent to an endpoint again, for whatever reason. */
+  retries(): number
   /** Answers of a status class (1 to 5) in the row of `app`. */
   answers(app: string, statusClass: number): number
   open(): OpenNow
@@ -114,7 +117,13 @@ function hostMatch(host: string): HostMatch {
 }
 
 export function upstreamAt(name: string, ...ports: readonly number[]): Upstream {
-  return { id: name as UpstreamId, endpoints: ports.map(port => ({ address: '127.0.0.1', port })) }
+  return upstreamWith(name, {}, ...ports)
+}
+
+/** With settings that differ from the standard. */
+export function upstreamWith(name: string, settings: Partial<UpstreamSettings>, ...ports: readonly number[]): Upstream {
+  const endpoints = ports.map(port => ({ address: '127.0.0.1', port }))
+  return { id: name as UpstreamId, endpoints, settings: { ...standardUpstreamSettings, ...settings } }
 }
 
 export async function startDataThread(world: World): Promise<TestThread> {
@@ -233,6 +242,7 @@ export async function startDataThread(world: World): Promise<TestThread> {
       return answer
     },
     count: name => counters[counter[name]]!,
+    retries: () => retryReasons.reduce((sum, _, index) => sum + counters[counter.upstreamRetries + index]!, 0),
     answers(app, statusClass) {
       const slot = apps.find(row => row.app === app)?.slot
       if (slot === undefined) throw new Error(`no such app: ${app}`)

@@ -2,8 +2,9 @@
 
 import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import type { Route } from '#router/model/route.ts'
+import type { UpstreamSettings } from '#router/model/upstream-settings.ts'
 import { App } from './app.ts'
-import { routeTo, startDataThread, type TestThread, upstreamAt, type World } from './data-thread.ts'
+import { routeTo, startDataThread, type TestThread, upstreamWith, type World } from './data-thread.ts'
 import { connectTlsTo, connectTo, type Peer } from './peer.ts'
 
 export interface StageOptions extends World {
@@ -11,6 +12,8 @@ export interface StageOptions extends World {
   readonly apps?: number
   /** Of the route `a.example`. */
   readonly route?: Partial<Route>
+  /** Of the upstream `a`. */
+  readonly upstream?: Partial<UpstreamSettings>
 }
 
 export class Stage implements AsyncDisposable {
@@ -61,7 +64,7 @@ export async function setStage(options: StageOptions = {}): Promise<Stage> {
   const thread = await startDataThread({
     ...options,
     routes: [routeTo('a.example', 'a', options.route), ...(options.routes ?? [])],
-    upstreams: [upstreamAt('a', ...apps.map(app => app.port)), ...(options.upstreams ?? [])],
+    upstreams: [upstreamWith('a', options.upstream ?? {}, ...apps.map(app => app.port)), ...(options.upstreams ?? [])],
   })
   return new Stage(thread, apps)
 }

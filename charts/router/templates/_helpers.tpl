@@ -208,6 +208,9 @@ DEIS_ROUTER_WORKERS: {{ . | quote }}
 {{- with .Values.address }}
 DEIS_ROUTER_ADDRESS: {{ . | quote }}
 {{- end }}
+{{- with .Values.zone }}
+DEIS_ROUTER_ZONE: {{ . | quote }}
+{{- end }}
 {{- with .Values.watchNamespace }}
 DEIS_ROUTER_WATCH_NAMESPACE: {{ . | quote }}
 {{- end }}

@@ -5,6 +5,7 @@ import { parseHostname } from '../../model/hostname.ts'
 import type { AppSlot, Builder, Patch } from '../../model/patch.ts'
 import type { Route, RouteId } from '../../model/route.ts'
 import type { Upstream, UpstreamId } from '../../model/upstream.ts'
+import { standardUpstreamSettings } from '../../model/upstream-settings.ts'
 import { World } from '../world.ts'
 
 /** What a world without objects comes to. */
@@ -64,7 +65,8 @@ export function routeOf(host: string, app: string, certificate: string | null = 
 }
 
 export function upstreamOf(app: string, ...ports: readonly number[]): Upstream {
-  return { id: `default/${app}:80` as UpstreamId, endpoints: ports.map(port => ({ address: '127.0.0.1', port })) }
+  const endpoints = ports.map(port => ({ address: '127.0.0.1', port }))
+  return { id: `default/${app}:80` as UpstreamId, endpoints, settings: standardUpstreamSettings }
 }
 
 export function certificateOf(id: string, notAfter = Date.UTC(2030, 0)): Certificate {

@@ -2,7 +2,16 @@ import { describe, expect, test } from 'vitest'
 import { AddressSet, parseCidr } from '../../model/cidr.ts'
 import { LogOctets } from '../access-log.ts'
 import { fieldId } from './fields.ts'
-import { captureLog, clientAddressOf, hostNameOf, lastValue, pathOf, targetOf } from './request-facts.ts'
+import {
+  captureLog,
+  clientAddressOf,
+  cookieValue,
+  hostNameOf,
+  lastValue,
+  namedValue,
+  pathOf,
+  targetOf,
+} from './request-facts.ts'
 import { RequestHead } from './request-head.ts'
 import { usualLimits } from './testdata/request-summary.ts'
 
@@ -47,6 +56,36 @@ test('the last value of a field counts, and none is empty', () => {
   const { head, buffer } = parse(get('/', 'Host: a\r\nX-Forwarded-Proto: http\r\nX: y\r\nx-forwarded-proto: https\r\n'))
   expect(lastValue(head, buffer, fieldId.xForwardedProto)).toBe('https')
   expect(lastValue(head, buffer, fieldId.xForwardedPort)).toBe('')
+})
+
+test('a field by its name, whatever its letters, all lines as one list', () => {
+  const { head, buffer } = parse(get('/', 'Host: a\r\nX-Tenant: a\r\nX-Tenants: no\r\nx-tenant: b, c\r\nX-Empty:\r\n'))
+  expect(['x-tenant', 'host', 'x-empty', 'x-ten'].map(name => namedValue(head, buffer, name))).toEqual([
+    'a, b, c',
+    'a',
+    '',
+    '',
+  ])
+})
+
+describe('a cookie by its name', () => {
+  const rows: readonly (readonly [fields: string, want: string])[] = [
+    ['Cookie: sid=1\r\n', '1'],
+    ['Cookie: a=b; sid=1;c=d\r\n', '1'],
+    ['Cookie: a=b\r\ncookie: SID=2;sid=1\r\n', '1'],
+    ['Cookie: sid=1; sid=2\r\n', '1'],
+    ['Cookie: xsid=1; sid2=2; x=sid=3\r\n', ''],
+    ['Cookie: sid=a=b\r\n', 'a=b'],
+    ['Cookie: sid\r\n', ''],
+    ['Cookie: sid=\r\n', ''],
+    ['X-Cookie: sid=1\r\n', ''],
+  ]
+  for (const [fields, want] of rows) {
+    test(JSON.stringify(fields), () => {
+      const { head, buffer } = parse(get('/', `Host: a\r\n${fields}`))
+      expect(cookieValue(head, buffer, 'sid')).toBe(want)
+    })
+  }
 })
 
 describe('§10 the address of the client', () => {

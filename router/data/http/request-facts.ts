@@ -6,6 +6,7 @@ import { escapeLog } from '../log-escape.ts'
 import type { LogFormat } from '../log-format.ts'
 import { type Fields, fieldId } from './fields.ts'
 import { resolveClient } from './forwarded.ts'
+import { equalsIgnoreCase } from './octets.ts'
 import type { RequestHead } from './request-head.ts'
 
 /** Name of the virtual host: that of an absolute target, else Host; lower case, without port and one trailing dot. */
@@ -55,6 +56,36 @@ export function lastValue(head: RequestHead, buffer: Buffer, id: number): string
   const { fields } = head
   for (let i = fields.count - 1; i >= 0; i--) {
     if (fields.id[i] === id) return buffer.toString('latin1', fields.valueStart[i]!, fields.valueEnd[i]!)
+  }
+  return ''
+}
+
+/** The values of all fields with this name, in lower case, as one list (RFC 9110 section 5.3); empty: none. */
+export function namedValue(head: RequestHead, buffer: Buffer, name: string): string {
+  const { fields } = head
+  let joined = ''
+  for (let i = 0; i < fields.count; i++) {
+    if (!isNamed(fields, i, buffer, name)) continue
+    const value = buffer.toString('latin1', fields.valueStart[i]!, fields.valueEnd[i]!)
+    joined = joined === '' ? value : `${joined}, ${value}`
+  }
+  return joined
+}
+
+function isNamed(fields: Fields, index: number, buffer: Buffer, name: string): boolean {
+  const start = fields.lineStart[index]!
+  return fields.nameEnd[index]! - start === name.length && equalsIgnoreCase(buffer, start, name)
+}
+
+/** The value of the first cookie with this name, whose letters have a case (RFC 6265 section 5.4); empty: none. */
+export function cookieValue(head: RequestHead, buffer: Buffer, name: string): string {
+  const { fields } = head
+  for (let i = 0; i < fields.count; i++) {
+    if (!isNamed(fields, i, buffer, 'cookie')) continue
+    for (const pair of buffer.toString('latin1', fields.valueStart[i]!, fields.valueEnd[i]!).split(';')) {
+      const equals = pair.indexOf('=')
+      if (equals >= 0 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1).trim()
+    }
   }
   return ''
 }

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { routeTo, upstreamAt } from '#test/support/data-thread.ts'
+import { UpstreamStage } from '#test/support/upstream-stage.ts'
 import { parseCidr } from '../../model/cidr.ts'
 import type { Policy } from '../../model/route.ts'
 import type { Scheme } from '../http/forwarded.ts'
 import { RouteTable } from '../table/route-table.ts'
-import { Upstream } from '../upstream/upstream.ts'
 import { decide } from './chain.ts'
 
 interface Case {
@@ -33,7 +33,7 @@ function answerTo({
   if (enforce) policies.push({ kind: 'enforce-https', exceptChallenges })
   if (allow !== undefined) policies.push({ kind: 'allow-list', blocks: allow.map(block => parseCidr(block)!) })
   const route = routeTo('a.example', 'a', {}, policies)
-  const upstream = new Upstream(route.backend.upstream)
+  const upstream = new UpstreamStage().upstream()
   if (endpoints) upstream.update(upstreamAt('a', 8080))
   const table = new RouteTable({ get: () => upstream })
   table.apply({ upserts: [route], deletes: [] })
@@ -90,6 +90,7 @@ test('§9 the maintenance page, octet for octet', () => {
     body: '<!DOCTYPE html>\n<title>Site Maintenance</title>\n',
     contentType: 'text/html',
     location: '',
+    retryAfter: 0,
     requestIds: false,
     admitted: false,
   })
@@ -104,7 +105,7 @@ test('§12 request ids on the redirect and without endpoints', () => {
 
 test('the scheme and the target of a request are not made unless somebody asks', () => {
   const route = routeTo('a.example', 'a')
-  const upstream = new Upstream(route.backend.upstream)
+  const upstream = new UpstreamStage().upstream()
   upstream.update(upstreamAt('a', 8080))
   const table = new RouteTable({ get: () => upstream })
   table.apply({ upserts: [route], deletes: [] })

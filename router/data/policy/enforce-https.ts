@@ -11,6 +11,7 @@ export function enforceHttps(scheme: 'http' | 'ws', host: string, target: string
     body: errorPage(301),
     contentType: 'text/html',
     location: `${secure}://${host}${target}`,
+    retryAfter: 0,
     requestIds: true,
     admitted: false,
   }

@@ -7,6 +7,7 @@ export const maintenance: Answer = {
   body: '<!DOCTYPE html>\n<title>Site Maintenance</title>\n',
   contentType: 'text/html',
   location: '',
+  retryAfter: 0,
   requestIds: false,
   admitted: false,
 }

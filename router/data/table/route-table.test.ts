@@ -1,18 +1,20 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { backendTo, routeTo } from '#test/support/data-thread.ts'
+import { UpstreamStage } from '#test/support/upstream-stage.ts'
 import type { CertificateId } from '../../model/certificate.ts'
 import { firstAppSlot, fixedSlot, rowOffset } from '../../model/counters.ts'
 import type { Hostname } from '../../model/hostname.ts'
 import type { HostMatch, PathMatch, Route, RouteId } from '../../model/route.ts'
 import type { UpstreamId } from '../../model/upstream.ts'
-import { Upstream } from '../upstream/upstream.ts'
+import type { Upstream } from '../upstream/upstream.ts'
 import { type CompiledRoute, RouteTable } from './route-table.ts'
 
+const stage = new UpstreamStage()
 const upstreams = new Map<UpstreamId, Upstream>()
 
 function upstream(id: UpstreamId): Upstream {
-  const known = upstreams.get(id) ?? new Upstream(id)
+  const known = upstreams.get(id) ?? stage.upstream(Math.random, id)
   upstreams.set(id, known)
   return known
 }

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
-import { counter, createCounters } from '../../model/counters.ts'
+import { upstreamAt } from '#test/support/data-thread.ts'
+import { UpstreamStage } from '#test/support/upstream-stage.ts'
+import { counter } from '../../model/counters.ts'
 import { noteConnectFailure } from './connect-failure.ts'
-import { EndpointPool } from './endpoint-pool.ts'
 
 const rows: [code: string, blamed: boolean, counted: keyof typeof counter][] = [
   ['ECONNREFUSED', true, 'upstreamConnectRefused'],
@@ -16,10 +17,13 @@ const rows: [code: string, blamed: boolean, counted: keyof typeof counter][] = [
 ]
 for (const [code, blamed, counted] of rows) {
   test(`${code} is ${blamed ? "the endpoint's" : 'our own'} and counts as ${counted}`, () => {
-    const counters = new Float64Array(createCounters())
-    const endpoint = new EndpointPool({ address: '192.0.2.1', port: 80 })
-    noteConnectFailure(counters, endpoint, code, 1234)
-    expect(endpoint.failedAt).toBe(blamed ? 1234 : 0)
+    const stage = new UpstreamStage()
+    const upstream = stage.upstream()
+    upstream.update(upstreamAt('u', 80))
+    const member = stage.claim(upstream)!
+    const { counters } = stage
+    noteConnectFailure(counters, member, code)
+    expect(member.rest.reason).toBe(blamed ? 'unreachable' : null)
     const names = ['upstreamConnectRefused', 'upstreamConnectTimeouts', 'upstreamConnectErrors'] as const
     expect(names.filter(name => counters[counter[name]] === 1)).toEqual([counted])
   })

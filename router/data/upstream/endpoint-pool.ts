@@ -13,8 +13,6 @@ export class EndpointPool {
   readonly name: string
   /** Requests in flight, waiting for a connection included. */
   inFlight = 0
-  /** When connecting failed last, milliseconds of the thread's clock; 0: never or forgotten. */
-  failedAt = 0
   /** The endpoint is gone: what is busy finishes, nothing is kept. */
   retired = false
   /** Upstreams that have this endpoint. */

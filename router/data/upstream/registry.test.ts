@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest'
+import { UpstreamStage } from '#test/support/upstream-stage.ts'
 import type { Upstream, UpstreamId } from '../../model/upstream.ts'
+import { standardUpstreamSettings as settings } from '../../model/upstream-settings.ts'
 import { UpstreamRegistry } from './registry.ts'
 
 const id = 'test/a:80' as UpstreamId
-const one: Upstream = { id, endpoints: [{ address: '127.0.0.1', port: 1 }] }
-const none: Upstream = { id, endpoints: [] }
+const one: Upstream = { id, endpoints: [{ address: '127.0.0.1', port: 1 }], settings }
+const none: Upstream = { id, endpoints: [], settings }
 
 /** What became known in order, whether a route refers to it at the end, and whether it is still the same object then. */
 const cases: [name: string, steps: (Upstream | 'delete' | 'reset')[], referred: boolean, kept: boolean][] = [
@@ -21,7 +23,7 @@ const cases: [name: string, steps: (Upstream | 'delete' | 'reset')[], referred: 
 ]
 for (const [name, steps, referred, kept] of cases) {
   test(name, () => {
-    const registry = new UpstreamRegistry()
+    const registry = new UpstreamRegistry(new UpstreamStage())
     const upstream = registry.get(id)
     for (const step of steps) {
       if (step === 'reset') registry.retain(new Set())
@@ -35,7 +37,7 @@ for (const [name, steps, referred, kept] of cases) {
 }
 
 test('whoever holds an upstream sees its endpoints come and go', () => {
-  const registry = new UpstreamRegistry()
+  const registry = new UpstreamRegistry(new UpstreamStage())
   const upstream = registry.get(id)
   expect(upstream.available).toBe(false)
   registry.apply({ upserts: [one], deletes: [] })
@@ -45,7 +47,7 @@ test('whoever holds an upstream sees its endpoints come and go', () => {
 })
 
 test('what lost its last route after its last endpoint is forgotten too', () => {
-  const registry = new UpstreamRegistry()
+  const registry = new UpstreamRegistry(new UpstreamStage())
   const upstream = registry.get(id)
   registry.apply({ upserts: [one], deletes: [] })
   registry.apply({ upserts: [], deletes: [id] })

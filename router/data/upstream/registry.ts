@@ -3,19 +3,26 @@
 import type { Delta } from '../../model/patch.ts'
 import type { Upstream as UpstreamData, UpstreamId } from '../../model/upstream.ts'
 import { EndpointPools } from './endpoint-pool.ts'
-import { Upstream } from './upstream.ts'
+import { Upstream, type UpstreamContext } from './upstream.ts'
 
 export class UpstreamRegistry {
   readonly #upstreams = new Map<UpstreamId, Upstream>()
   readonly #endpointPools = new EndpointPools()
   /** Those that had no endpoints when they were last touched: the ones that may be forgotten. */
   readonly #empty = new Set<UpstreamId>()
+  readonly #context: UpstreamContext
+  #checks = true
+
+  constructor(context: UpstreamContext) {
+    this.#context = context
+  }
 
   /** The live upstream; one that is not known yet has no endpoints, and gets them when they come. */
   get(id: UpstreamId): Upstream {
     let upstream = this.#upstreams.get(id)
     if (upstream === undefined) {
-      upstream = new Upstream(id, this.#endpointPools)
+      upstream = new Upstream(id, this.#context, this.#endpointPools)
+      if (!this.#checks) upstream.stopChecks()
       this.#upstreams.set(id, upstream)
       this.#empty.add(id)
     }
@@ -36,6 +43,12 @@ export class UpstreamRegistry {
     if (upstream === undefined) return
     upstream.retire()
     this.#empty.add(id)
+  }
+
+  /** The thread is about to end: nobody is asked any more whether he is well. */
+  stopChecks(): void {
+    this.#checks = false
+    for (const upstream of this.#upstreams.values()) upstream.stopChecks()
   }
 
   /** Retires all that are not in `ids`. */
