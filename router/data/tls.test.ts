@@ -104,9 +104,10 @@ for (const [version, accepted] of [
   })
 }
 
-test('ALPN: http/1.1 is chosen, and what is not spoken is refused', async () => {
+test('ALPN: HTTP/2 goes before HTTP/1.1, and what is not spoken is refused', async () => {
   await using stage = await setTlsStage()
-  expect((await stage.connectTls({ ALPNProtocols: ['h2', 'http/1.1'] })).socket.alpnProtocol).toBe('http/1.1')
+  expect((await stage.connectTls({ ALPNProtocols: ['http/1.1', 'h2'] })).socket.alpnProtocol).toBe('h2')
+  expect((await stage.connectTls({ ALPNProtocols: ['http/1.1'] })).socket.alpnProtocol).toBe('http/1.1')
   await expect(stage.connectTls({ ALPNProtocols: ['spdy/3'] })).rejects.toThrow()
 })
 
