@@ -43,6 +43,7 @@ for (const subject of subjects.filter(subject => subject.absence() === null))
         bulk: true,
         compresses,
         backendPort,
+        workers: 1,
         cpu: null,
       }
       const serving = await subject.start(bench, place)
@@ -74,6 +75,7 @@ test('a proxy that does other work is found out', async () => {
     bulk: false,
     compresses: false,
     backendPort,
+    workers: 1,
     cpu: null,
   } as const
   const serving = await httpProxy3.start(bench, place)

@@ -52,6 +52,7 @@ export async function runCase(run: Run, work: Case, chosen: readonly Subject[]):
     compresses: work.compression !== 'off',
     bulk: work.requestBytes + work.answerBytes >= 16_384,
     backendPort: backend.port,
+    workers: 1,
     cpu: proxyCpu,
   }
   const contenders = chosen.map(

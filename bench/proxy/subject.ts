@@ -18,11 +18,15 @@ export interface Work {
   /** Bodies are large: proxies with a choice of buffers take large ones. */
   readonly bulk: boolean
   readonly backendPort: number
+  /** Threads or processes that serve. */
+  readonly workers: number
+  /** Environment of the process, added to what every child has. */
+  readonly env?: Readonly<Record<string, string>>
   /** The CPU that the proxy has for itself; null: no pinning. */
   readonly cpu: number | null
 }
 
-/** A proxy at work: one worker, access log on, upstream keep-alive, X-Forwarded-For, -Proto and -Port set. */
+/** A proxy at work: access log on, upstream keep-alive, X-Forwarded-For, -Proto and -Port set. */
 export interface Serving {
   readonly running: Running
   /** On 127.0.0.1, speaking the scheme of the work. */

@@ -34,6 +34,12 @@ export function parseResidentSize(text: string): number | null {
   return match === null ? null : Number(match[1]) * 1024
 }
 
+/** The most that was ever resident, in bytes, from the same text; null when it has none. */
+export function parsePeakSize(text: string): number | null {
+  const match = /^VmHWM:\s+([0-9]+) kB$/m.exec(text)
+  return match === null ? null : Number(match[1]) * 1024
+}
+
 /** `root` and all that descend from it, among `stats`. */
 export function descendants(root: number, stats: readonly ProcessStat[]): ProcessStat[] {
   const children = Map.groupBy(stats, stat => stat.parent)

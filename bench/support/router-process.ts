@@ -13,6 +13,7 @@ export interface RouterOptions {
     | { readonly kind: 'kubeconfig'; readonly file: string }
   readonly workers: number
   readonly cpu?: number | null
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** A router that is ready. Its access log is the output of the process. */
@@ -52,7 +53,7 @@ export async function startRouter(bench: Workbench, options: RouterOptions): Pro
       ...ports.flatMap(([name, port]) => [`--${name}-port`, String(port)]),
       ...['--workers', String(options.workers), '--address', '127.0.0.1'],
     ],
-    env: { POD_NAMESPACE: routerNamespace },
+    env: { POD_NAMESPACE: routerNamespace, ...options.env },
     cpu: options.cpu ?? null,
     directory: root,
   })

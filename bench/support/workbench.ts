@@ -24,6 +24,8 @@ export interface Command {
 export interface Running {
   readonly pid: number
   readonly command: Command
+  /** When it was started, as `performance.now()` tells it. */
+  readonly startedAt: number
   /** Where its output goes. */
   readonly stdout: string
   readonly stderr: string
@@ -68,6 +70,7 @@ export class Workbench implements AsyncDisposable {
     const program = pinned ? 'taskset' : command.program
     const args = pinned ? ['-c', String(command.cpu), command.program, ...command.args] : [...command.args]
     try {
+      const startedAt = performance.now()
       const child = spawn(program, args, {
         stdio: ['ignore', ...files],
         cwd: command.directory ?? this.directory,
@@ -83,7 +86,7 @@ export class Workbench implements AsyncDisposable {
           resolve(code ?? signal ?? 'unknown')
         })
       })
-      const running: Running = { pid, command, stdout, stderr, ended, hasEnded: () => over }
+      const running: Running = { pid, command, startedAt, stdout, stderr, ended, hasEnded: () => over }
       this.#children.set(pid, { child, running })
       return running
     } finally {

@@ -9,5 +9,7 @@ const port = parentPort
 const thread = new DataThread(workerData as DataThreadOptions, (message, transfer) =>
   port.postMessage(message, [...transfer]),
 )
+// What the thread started from changes with every patch: the first state of it is not to be kept for good.
+delete (workerData as { world?: unknown }).world
 port.on('message', (message: ToData) => thread.onMessage(message))
 await thread.listen()

@@ -86,6 +86,11 @@ describe('contents', () => {
     expect(['/app/LICENSE', '/app/package.json', ...wanted].filter(path => !files.includes(path))).toEqual([])
   })
 
+  test('what Node compiled is there', () => {
+    const compiled = files.filter(path => path.startsWith('/app/compiled/'))
+    expect(compiled.length).toBeGreaterThan(files.filter(path => /^\/app\/(kit|kube|router)\//.test(path)).length)
+  })
+
   const unwanted: [name: string, pattern: RegExp][] = [
     ['tests', /^\/app\/(kit|kube|router)\/.*(\.test\.ts|\/testdata\/)/],
     ['other parts of this project', /^\/app\/(bench|test|standalone|docs|examples|charts|scripts)\//],

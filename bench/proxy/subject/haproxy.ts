@@ -1,4 +1,4 @@
-// HAProxy: one thread; hosts are looked up in a map file, which is its way to many hosts.
+// HAProxy: hosts are looked up in a map file, which is its way to many hosts.
 
 import { writeFileSync } from 'node:fs'
 import { findProgram, programVersion } from '../../support/machine.ts'
@@ -39,7 +39,7 @@ function configuration(work: Work, port: number, stem: string): string {
   const tls = work.scheme === 'https' ? ` ssl crt ${stem}.pem ssl-min-ver TLSv1.3 alpn ${work.protocol}` : ''
   return `
 global
-  nbthread 1${buffers}
+  nbthread ${work.workers}${buffers}
   maxconn 4096
   log stdout format raw local0
 defaults

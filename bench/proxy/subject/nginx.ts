@@ -41,7 +41,7 @@ function configuration(work: Work, port: number, stem: string, accessLog: string
     host => `server { ${listen}; server_name ${host}; location / { proxy_pass http://backend; } }`,
   )
   return `
-${nginxProcess(stem)}
+${nginxProcess(stem, work.workers)}
 events { worker_connections 8192; }
 http {
   ${nginxTempPaths(stem)}
@@ -83,10 +83,10 @@ const compression =
   'gzip on; gzip_comp_level 5; gzip_http_version 1.1; gzip_min_length 256; gzip_proxied any; gzip_vary on; ' +
   'gzip_disable msie6; gzip_types application/json text/css text/plain application/javascript application/xml;'
 
-/** One worker in the foreground. As root, workers stay root: they must read the run's private directory. */
-export function nginxProcess(stem: string): string {
+/** In the foreground. As root, workers stay root: they must read the run's private directory. */
+export function nginxProcess(stem: string, workers = 1): string {
   const user = process.getuid?.() === 0 ? 'user root;\n' : ''
-  return `${user}daemon off;\nworker_processes 1;\nworker_rlimit_nofile 16384;\npid ${stem}.pid;`
+  return `${user}daemon off;\nworker_processes ${workers};\nworker_rlimit_nofile 16384;\npid ${stem}.pid;`
 }
 
 /** Nothing is written outside the run's directory. */

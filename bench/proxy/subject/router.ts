@@ -41,7 +41,8 @@ async function start(bench: Workbench, work: Work): Promise<Serving> {
   ])
   const { running, httpPort, httpsPort } = await startRouter(bench, {
     routes: { kind: 'manifests', directory },
-    workers: 1,
+    workers: work.workers,
+    env: work.env ?? {},
     cpu: work.cpu,
   })
   return { running, port: work.scheme === 'https' ? httpsPort : httpPort, accessLog: running.stdout }
