@@ -10,7 +10,8 @@ import { readInto } from './http/adopt.ts'
 import { Tunnel, type TunnelClient } from './http/upgrade.ts'
 import { Timed } from './timers.ts'
 import { Attempts } from './upstream/attempts.ts'
-import { UpstreamConnection, type UpstreamListener } from './upstream/connection.ts'
+import type { UpstreamListener } from './upstream/channel.ts'
+import { UpstreamConnection } from './upstream/connection.ts'
 import type { UpstreamRegistry } from './upstream/registry.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
@@ -108,7 +109,6 @@ class BuilderConnection extends Timed implements UpstreamListener, TunnelClient 
   onUpstreamConnect(): void {
     const upstream = this.#dialing!
     const { counters, readBuffer } = this.#context
-    counters[counter.upstreamConnects]!++
     this.#attempts.reached()
     this.#dialing = null
     // From here on the tunnel counts.

@@ -39,6 +39,7 @@ import {
   namedValue,
   pathOf,
   targetOf,
+  wantsTrailers,
 } from './http/request-facts.ts'
 import { method, RequestHead } from './http/request-head.ts'
 import { Tunnel } from './http/upgrade.ts'
@@ -47,7 +48,7 @@ import { Reply, type ReplyOwner } from './reply.ts'
 import { clientClosed, reasonOf, rescue } from './rescue.ts'
 import type { CompiledRoute } from './table/route-table.ts'
 import { Attempts, type RequestFacts } from './upstream/attempts.ts'
-import { UpstreamConnection, type UpstreamListener } from './upstream/connection.ts'
+import { goneCode, type UpstreamChannel, type UpstreamListener } from './upstream/channel.ts'
 import type { Waiter } from './upstream/queue.ts'
 
 const maxPooled = 4096
@@ -88,7 +89,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, RequestFacts, 
   #client!: Client
   #context!: ThreadContext
   readonly #attempts = new Attempts()
-  #connection: UpstreamConnection | null = null
+  #connection: UpstreamChannel | null = null
   #route: CompiledRoute | null = null
   /** The buffer that the request head is in, while it is at hand. */
   #source: Buffer | null = null
@@ -97,6 +98,8 @@ export class Exchange implements UpstreamListener, PolicyRequest, RequestFacts, 
   /** What `#octets` held, once that has gone out and may have to again. */
   #kept: Buffer | null = null
   #keptOctets = 0
+  /** All of it came with the head, so that it can be sent again; and it may be, as it does no harm. */
+  #isWhole = false
   #replayable = false
   /** It has no endpoint yet, for want of one that takes more requests. */
   #waiting = false
@@ -336,15 +339,9 @@ export class Exchange implements UpstreamListener, PolicyRequest, RequestFacts, 
     }
     this.requestBytes += next - start
     const connection = this.#connection!
-    const { slab } = this.#context
-    const length = next - start
-    slab.reserve(length)
-    buffer.copy(slab.buffer, slab.at, start, next)
-    const { socket } = connection
-    socket.write(slab.buffer.subarray(slab.at, slab.at + length))
-    if (socket.writableLength !== 0) slab.at += length
+    connection.write(buffer, start, next)
     if (this.#requestBody.done) this.requestDone = true
-    else if (socket.writableNeedDrain) {
+    else if (connection.blocked) {
       this.#upstreamBlocked = true
       this.#client.pause()
     }
@@ -361,6 +358,8 @@ export class Exchange implements UpstreamListener, PolicyRequest, RequestFacts, 
     const forwarded = this.#forwardedLines(buffer)
     let lines = this.requestIdLines
     if (route.requestStart) lines += `X-Request-Start: t=${(Date.now() / 1000).toFixed(3)}\r\n`
+    // Hop by hop, but gRPC counts on it (RFC 9113 section 8.2.2); an endpoint of HTTP/1.1 gets none of ours.
+    if (route.upstream.speaksHttp2 && wantsTrailers(head, buffer)) lines += 'TE: trailers\r\n'
     slab.reserve(bodyEnd - head.methodStart + forwarded.length + lines.length + headSlack)
     const from = slab.at
     const replaced =
@@ -369,7 +368,8 @@ export class Exchange implements UpstreamListener, PolicyRequest, RequestFacts, 
     at += buffer.copy(slab.buffer, at, bodyStart, bodyEnd)
     this.#octets = slab.buffer.subarray(from, at)
     slab.at = at
-    this.#replayable = this.requestDone && (head.methodTraits & method.idempotent) !== 0
+    this.#isWhole = this.requestDone
+    this.#replayable = this.#isWhole && (head.methodTraits & method.idempotent) !== 0
     this.#owesContinue = head.expectContinue && !this.requestDone && bodyEnd === bodyStart
     this.#attempts.begin(this.#context, route.upstream, this)
     this.#connect(route)
@@ -392,7 +392,6 @@ export class Exchange implements UpstreamListener, PolicyRequest, RequestFacts, 
   /** Claims an endpoint and sends the request there, or waits for one. */
   #connect(route: CompiledRoute): void {
     const context = this.#context
-    const { counters } = context
     const attempts = this.#attempts
     const member = attempts.claim()
     if (member === null) {
@@ -405,22 +404,15 @@ export class Exchange implements UpstreamListener, PolicyRequest, RequestFacts, 
     // Contract section 11: the router answers the expectation itself, once it knows that the app will be asked.
     if (this.#owesContinue) this.#client.sendContinue()
     this.#owesContinue = false
-    let connection = attempts.fresh ? null : pool.take()
-    if (connection === null) connection = new UpstreamConnection(context, pool, this, route.connectTimeout)
-    else {
-      connection.reuse(this)
-      counters[counter.upstreamReused]!++
-    }
+    const connection = pool.open(context, this, route.connectTimeout, attempts.fresh)
     this.#connection = connection
-    connection.uses++
     this.#reply.expect(route)
     this.#upstreamStartedAt = performance.now()
     this.upstreamConnectTime = connection.connected ? 0 : -1
-    const { socket } = connection
     if (!this.requestDone) connection.expectEarlyAnswer()
-    socket.write(this.#octets ?? this.#kept!.subarray(0, this.#keptOctets))
+    connection.begin(this.#octets ?? this.#kept!.subarray(0, this.#keptOctets))
     if (connection.connected) this.#keepForRetry()
-    if (!this.requestDone && (!connection.connected || socket.writableNeedDrain)) {
+    if (!this.requestDone && (!connection.connected || connection.blocked)) {
       this.#upstreamBlocked = true
       this.#client.pause()
     } else this.onUpstreamDrain()
@@ -457,27 +449,30 @@ export class Exchange implements UpstreamListener, PolicyRequest, RequestFacts, 
     if (octets !== null && octets.buffer.byteLength > octets.length) this.#octets = copyOf(octets)
   }
 
-  /** After the octets left only an idempotent request may be sent again; it must not hold its slab for as long as that lasts. */
+  /**
+   * After the octets left only an idempotent request may be sent again, or one that the endpoint has not looked at; it must
+   * not hold its slab for as long as that lasts.
+   */
   #keepForRetry(): void {
     const octets = this.#octets
     if (octets === null) return
-    if (this.#replayable && octets.length > keptLength) {
+    const again = this.#replayable || (this.#isWhole && this.#connection!.disclaims)
+    if (again && octets.length > keptLength) {
       this.#leaveSlab()
       return
     }
     this.#octets = null
-    if (!this.#replayable) return
+    if (!again) return
     this.#kept ??= Buffer.allocUnsafeSlow(keptLength)
     this.#keptOctets = octets.copy(this.#kept)
   }
 
   onUpstreamConnect(): void {
     this.#keepForRetry()
-    this.#context.counters[counter.upstreamConnects]!++
     this.upstreamConnectTime = performance.now() - this.#upstreamStartedAt
     this.#attempts.reached()
     this.#touch()
-    if (!this.#connection!.socket.writableNeedDrain) this.onUpstreamDrain()
+    if (!this.#connection!.blocked) this.onUpstreamDrain()
   }
 
   onUpstreamDrain(): void {
@@ -545,7 +540,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, RequestFacts, 
   onUpstreamEnd(): void {
     if (this.#reply.readEnd()) return
     this.#connection!.destroy()
-    this.onUpstreamGone('CLOSED')
+    this.onUpstreamGone(goneCode.closed)
   }
 
   onUpstreamGone(code: string): void {
@@ -555,10 +550,16 @@ export class Exchange implements UpstreamListener, PolicyRequest, RequestFacts, 
     const attempts = this.#attempts
     if (!connection.connected) {
       if (attempts.mayConnectElsewhere(code)) this.#connect(this.#route!)
-      else this.fail(code === 'CONNECT_TIMEOUT' || code === 'ETIMEDOUT' ? 'connect-timeout' : 'connect-failed')
-    } else if (!this.#reply.started && attempts.mayRepeat(connection.uses > 1, this.#replayable)) {
+      else this.fail(code === goneCode.connectTimeout || code === 'ETIMEDOUT' ? 'connect-timeout' : 'connect-failed')
+    } else if (code === goneCode.invalid) this.#reply.refuse()
+    else if (this.#reply.started) this.fail('upstream-closed')
+    else if (
+      code === goneCode.unprocessed
+        ? attempts.mayPassOn(this.#isWhole)
+        : attempts.mayRepeat(connection.uses > 1, this.#replayable)
+    )
       this.#connect(this.#route!)
-    } else this.fail('upstream-closed')
+    else this.fail('upstream-closed')
   }
 
   // --------------------------------------------------------------------------------------------------- endings

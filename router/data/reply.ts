@@ -103,6 +103,11 @@ export class Reply implements CodedBodyOwner {
     if (!this.#coded.rests) this.#owner.onReplyReady()
   }
 
+  /** What came is no answer, as the one who read it knows. */
+  refuse(): void {
+    this.#invalid()
+  }
+
   /** Lets go of all that it holds. */
   end(): void {
     this.#partial = null

@@ -61,8 +61,6 @@ export const counter = {
   codedOctetsOut: 80,
   /** Gauge: requests whose first octets have come and whose end has not, tunnels among them. */
   requestsOpen: 88,
-  /** As many as there are `retryReasons`, in their order. */
-  upstreamRetries: 89,
   /** Requests that waited for a place, and (a gauge) those that wait now. */
   upstreamWaits: 92,
   upstreamWaiting: 93,
@@ -79,13 +77,15 @@ export const counter = {
   http2Streams: 101,
   http2Resets: 102,
   http2Offences: 103,
+  /** As many as there are `retryReasons`, in their order. */
+  upstreamRetries: 104,
 } as const
 
 /**
- * Why a request goes out again: no connection came about; the endpoint closed one without an answer; or it closed one
- * that had been kept, as we wrote. Stable: metrics name them.
+ * Why a request goes out again: no connection came about; the endpoint closed one without an answer; it closed one
+ * that had been kept, as we wrote; or it said, in HTTP/2, that it had not looked at the request. Stable: metrics name them.
  */
-export const retryReasons = ['connect', 'closed', 'stale'] as const
+export const retryReasons = ['connect', 'closed', 'stale', 'unprocessed'] as const
 
 /** Content codings that answers are compressed with. Stable: metrics name them. */
 export const codings = ['gzip', 'br', 'zstd'] as const

@@ -16,8 +16,8 @@ const BACKSLASH = 92
 
 /** Octets of extensions in one message; there is no use for more, and each costs us and not the sender's peer. */
 const maxExtensions = 4096
-const maxTrailers = 8192
-const maxTrailerName = 64
+export const maxTrailers = 8192
+export const maxTrailerName = 64
 
 const noTrailers = Buffer.alloc(0)
 
@@ -42,7 +42,7 @@ const done = 17
 const extensionValueStart = 18
 
 /** Fields that must not come behind the body: they would change framing, routing or who the client seems to be. */
-const forbiddenTrailers = new Set([
+export const forbiddenTrailers: ReadonlySet<string> = new Set([
   'connection',
   'content-encoding',
   'content-length',

@@ -148,7 +148,7 @@ export class Fields {
       this.valueStart[n] = valueStart
       this.valueEnd[n] = valueEnd
       this.lineEnd[n] = at
-      this.id[n] = identify(buffer, start, nameEnd - start)
+      this.id[n] = identifyField(buffer, start, nameEnd - start)
       this.count = n + 1
       start = at
       nameEnd = -1
@@ -205,7 +205,7 @@ function lower(octet: number): number {
 }
 
 /** By length first: nearly every field is told apart by one comparison of integers. */
-function identify(buffer: Uint8Array, start: number, length: number): number {
+export function identifyField(buffer: Uint8Array, start: number, length: number): number {
   switch (length) {
     case 2:
       return equalsIgnoreCase(buffer, start, 'te') ? fieldId.hopByHop : fieldId.other

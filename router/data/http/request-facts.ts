@@ -51,6 +51,17 @@ export function targetOf(head: RequestHead, buffer: Buffer): string {
   return target.startsWith('/') ? target : `/${target}`
 }
 
+/** Whether TE says that trailers are wanted (RFC 9110 section 10.1.4). */
+export function wantsTrailers(head: RequestHead, buffer: Buffer): boolean {
+  const { fields } = head
+  for (let i = 0; i < fields.count; i++) {
+    if (fields.id[i] !== fieldId.hopByHop || fields.nameEnd[i]! - fields.lineStart[i]! !== 2) continue
+    const value = buffer.toString('latin1', fields.valueStart[i]!, fields.valueEnd[i]!).toLowerCase()
+    if (value.split(',').some(coding => coding.trim() === 'trailers')) return true
+  }
+  return false
+}
+
 /** The value of the last field with this id; empty: none. */
 export function lastValue(head: RequestHead, buffer: Buffer, id: number): string {
   const { fields } = head

@@ -2,7 +2,7 @@
 
 import { counter } from '../../model/counters.ts'
 import type { ThreadContext } from '../context.ts'
-import type { UpstreamConnection, UpstreamListener } from '../upstream/connection.ts'
+import type { UpstreamChannel, UpstreamListener } from '../upstream/channel.ts'
 
 /** The client's end of a tunnel. */
 export interface TunnelClient {
@@ -21,7 +21,7 @@ export interface TunnelClient {
 export class Tunnel implements UpstreamListener {
   readonly #context: ThreadContext
   readonly #client: TunnelClient
-  readonly #upstream: UpstreamConnection
+  readonly #upstream: UpstreamChannel
   readonly #idleTimeout: number
   readonly #gauge: number
   readonly #onClosed: (bytesToClient: number, bytesToUpstream: number) => void
@@ -37,7 +37,7 @@ export class Tunnel implements UpstreamListener {
   constructor(
     context: ThreadContext,
     client: TunnelClient,
-    upstream: UpstreamConnection,
+    upstream: UpstreamChannel,
     idleTimeout: number,
     onClosed: (bytesToClient: number, bytesToUpstream: number) => void,
     gauge: number = counter.tunnelsOpen,
@@ -57,15 +57,9 @@ export class Tunnel implements UpstreamListener {
   onClientData(buffer: Buffer, start: number, end: number): boolean {
     this.#client.setDeadline(this.#idleTimeout)
     if (this.#closed || end === start) return true
-    const { slab } = this.#context
-    const length = end - start
-    slab.reserve(length)
-    buffer.copy(slab.buffer, slab.at, start, end)
-    const { socket } = this.#upstream
-    socket.write(slab.buffer.subarray(slab.at, slab.at + length))
-    if (socket.writableLength !== 0) slab.at += length
-    this.#toUpstream += length
-    return !socket.writableNeedDrain
+    this.#upstream.write(buffer, start, end)
+    this.#toUpstream += end - start
+    return !this.#upstream.blocked
   }
 
   onUpstreamData(buffer: Buffer, length: number): boolean {
@@ -95,7 +89,7 @@ export class Tunnel implements UpstreamListener {
   /** Half-close crosses: one side may go on after the other has said its last. */
   onClientEnd(): void {
     this.#clientEnded = true
-    this.#upstream.socket.end()
+    this.#upstream.end()
   }
 
   onUpstreamEnd(): void {

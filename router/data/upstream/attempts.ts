@@ -181,6 +181,18 @@ export class Attempts implements Ask {
     return this.#again(isStale ? 'stale' : 'closed')
   }
 
+  /**
+   * The endpoint says that it has not looked at the request (RFC 9113 section 8.7). True: all of it is at hand and goes to
+   * another endpoint, whatever the method is.
+   */
+  mayPassOn(isWhole: boolean): boolean {
+    const { member } = this
+    this.release()
+    if (!isWhole || this.count >= maxAttempts || !this.#spend()) return false
+    this.except = member
+    return this.#again('unprocessed')
+  }
+
   #spend(): boolean {
     const { counters, timers } = this.#context
     if (this.#upstream!.budget.spend(timers.now)) return true

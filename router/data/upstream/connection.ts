@@ -1,22 +1,14 @@
-// One connection to an endpoint. It belongs to one exchange at a time, or waits in its pool.
+// One connection to an endpoint that speaks HTTP/1.1, over TCP or TLS. It belongs to one exchange at a time, or waits in
+// its pool.
 
 import { connect, type Socket } from 'node:net'
 import { counter } from '../../model/counters.ts'
 import type { ThreadContext } from '../context.ts'
+import { readInto } from '../http/adopt.ts'
 import { Timed } from '../timers.ts'
+import { goneCode, type UpstreamChannel, type UpstreamListener } from './channel.ts'
 import type { EndpointPool } from './endpoint-pool.ts'
-
-/** What an exchange, or the tunnel that it became, hears of its connection. */
-export interface UpstreamListener {
-  onUpstreamConnect(): void
-  /** Octets are valid during the call only. False: stop reading until `resume`. */
-  onUpstreamData(buffer: Buffer, length: number): boolean
-  onUpstreamDrain(): void
-  /** The endpoint sends no more. */
-  onUpstreamEnd(): void
-  /** The connection is gone; `code` is Node's (`ECONNREFUSED`...), or `CONNECT_TIMEOUT`, or `CLOSED`. Called once. */
-  onUpstreamGone(code: string): void
-}
+import { connectTls } from './tls-dialer.ts'
 
 /** How long a connection waits for its next use when the endpoint does not say, in milliseconds: shorter than the
  *  usual 5 s of Node's own server, so that it is not closed under a request. */
@@ -25,13 +17,13 @@ const longestIdle = 60_000
 
 type WriteCallback = (error?: Error | null) => void
 
-export class UpstreamConnection extends Timed {
+export class UpstreamConnection extends Timed implements UpstreamChannel {
   readonly pool: EndpointPool
   readonly socket: Socket
+  readonly disclaims = false
   listener: UpstreamListener | null
   connected = false
-  /** Requests sent on it. */
-  uses = 0
+  uses = 1
   #waiting = false
   #gone = false
   #patient = false
@@ -44,22 +36,62 @@ export class UpstreamConnection extends Timed {
     this.pool = pool
     this.listener = listener
     context.counters[counter.upstreamOpen]!++
-    this.socket = connect({
-      host: pool.address,
-      port: pool.port,
+    this.socket = pool.secure ? this.#dialTls() : this.#dial()
+    this.socket.on('drain', () => this.listener?.onUpstreamDrain())
+    this.socket.on('end', () => this.#onEnd())
+    this.socket.on('error', error => this.#onGone((error as NodeJS.ErrnoException).code ?? 'ERROR'))
+    this.socket.on('close', () => this.#onGone(goneCode.closed))
+    context.timers.set(this, connectTimeout)
+  }
+
+  #dial(): Socket {
+    const socket = connect({
+      host: this.pool.address,
+      port: this.pool.port,
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: 60_000,
       allowHalfOpen: true,
       // One buffer for the whole thread: what comes is used up or copied before the next read.
-      onread: { buffer: context.readBuffer, callback: (length, buffer) => this.#onRead(length, buffer as Buffer) },
+      onread: {
+        buffer: this.#context.readBuffer,
+        callback: (length, buffer) => this.#onRead(length, buffer as Buffer),
+      },
     })
-    this.socket.on('connect', () => this.#onConnect())
-    this.socket.on('drain', () => this.listener?.onUpstreamDrain())
-    this.socket.on('end', () => this.#onEnd())
-    this.socket.on('error', error => this.#onGone((error as NodeJS.ErrnoException).code ?? 'ERROR'))
-    this.socket.on('close', () => this.#onGone('CLOSED'))
-    context.timers.set(this, connectTimeout)
+    socket.on('connect', () => this.#onConnect())
+    return socket
+  }
+
+  #dialTls(): Socket {
+    const socket = connectTls(this.pool, 'http/1.1')
+    // What is written before goes out once the handshake is done.
+    socket.on('secureConnect', () => {
+      readInto(socket, this.#context.readBuffer, (length, buffer) => this.#onRead(length, buffer))
+      socket.resume()
+      this.#onConnect()
+    })
+    return socket
+  }
+
+  get blocked(): boolean {
+    return this.socket.writableNeedDrain
+  }
+
+  begin(octets: Buffer): void {
+    this.socket.write(octets)
+  }
+
+  write(source: Buffer, start: number, end: number): void {
+    const { slab } = this.#context
+    const length = end - start
+    slab.reserve(length)
+    source.copy(slab.buffer, slab.at, start, end)
+    this.socket.write(slab.buffer.subarray(slab.at, slab.at + length))
+    if (this.socket.writableLength !== 0) slab.at += length
+  }
+
+  end(): void {
+    this.socket.end()
   }
 
   /**
@@ -88,12 +120,11 @@ export class UpstreamConnection extends Timed {
     }
   }
 
-  /** Reads on after `onUpstreamData` returned false. */
   resume(): void {
     this.socket.resume()
   }
 
-  /** Hands a connection whose response is complete back to its pool; `keepAliveTimeout` in seconds, -1: unknown. */
+  /** Hands it back to its pool. */
   release(keepAliveTimeout: number): void {
     this.listener = null
     if (this.#gone) return
@@ -111,22 +142,23 @@ export class UpstreamConnection extends Timed {
   /** Takes it out of the pool for an exchange. */
   reuse(listener: UpstreamListener): void {
     this.#waiting = false
+    this.uses++
+    this.#context.counters[counter.upstreamReused]!++
     this.#context.counters[counter.upstreamIdle]!--
     this.#context.timers.clear(this)
     this.listener = listener
   }
 
-  /** Closes it; its listener hears no more of it. */
   destroy(): void {
     this.listener = null
     this.socket.destroy()
-    this.#onGone('CLOSED')
+    this.#onGone(goneCode.closed)
   }
 
   override onDeadline(): void {
     if (this.#waiting) this.destroy()
     else if (!this.connected) {
-      this.#onGone('CONNECT_TIMEOUT')
+      this.#onGone(goneCode.connectTimeout)
       this.socket.destroy()
     }
   }
@@ -134,6 +166,7 @@ export class UpstreamConnection extends Timed {
   #onConnect(): void {
     this.connected = true
     this.#context.timers.clear(this)
+    this.#context.counters[counter.upstreamConnects]!++
     this.listener?.onUpstreamConnect()
   }
 
@@ -163,7 +196,7 @@ export class UpstreamConnection extends Timed {
     }
     const listener = this.listener
     this.listener = null
-    if (code !== 'CLOSED') this.socket.destroy()
+    if (code !== goneCode.closed) this.socket.destroy()
     listener?.onUpstreamGone(code)
   }
 }

@@ -1,7 +1,18 @@
-// The connections to one endpoint: those that wait, last used first, and how many are busy.
+// The channels to one endpoint: connections of HTTP/1.1 that wait, last used first, or sessions of HTTP/2; and how many
+// requests are in flight.
 
 import type { Endpoint } from '../../model/upstream.ts'
-import type { UpstreamConnection } from './connection.ts'
+import { standardUpstreamSettings, type UpstreamProtocol, type UpstreamTls } from '../../model/upstream-settings.ts'
+import type { ThreadContext } from '../context.ts'
+import type { UpstreamChannel, UpstreamListener } from './channel.ts'
+import { UpstreamConnection } from './connection.ts'
+import { Http2Sessions } from './h2-sessions.ts'
+
+/** How an endpoint is spoken to. */
+export interface Transport {
+  readonly protocol: UpstreamProtocol
+  readonly tls: UpstreamTls
+}
 
 /** Connections kept waiting for one endpoint; more than a burst leaves behind would only age. */
 const maxIdle = 512
@@ -17,9 +28,14 @@ export class EndpointPool {
   retired = false
   /** Upstreams that have this endpoint. */
   users = 0
+  readonly transport: Transport
+  /** For the next handshake: what the last one has left. */
+  tlsSession: Buffer | null = null
   readonly #idle: UpstreamConnection[] = []
+  #sessions: Http2Sessions | null = null
 
-  constructor(endpoint: Endpoint) {
+  constructor(endpoint: Endpoint, transport: Transport = standardUpstreamSettings) {
+    this.transport = transport
     this.address = endpoint.address
     this.port = endpoint.port
     this.name = endpoint.address.includes(':')
@@ -27,9 +43,21 @@ export class EndpointPool {
       : `${endpoint.address}:${endpoint.port}`
   }
 
-  /** The connection used last, or null. */
-  take(): UpstreamConnection | null {
-    return this.#idle.pop() ?? null
+  get secure(): boolean {
+    return this.transport.protocol === 'https' || this.transport.protocol === 'h2'
+  }
+
+  /** For one request: what was used last, or a new connection; `fresh`: not one that had waited. */
+  open(context: ThreadContext, listener: UpstreamListener, connectTimeout: number, fresh: boolean): UpstreamChannel {
+    const { protocol } = this.transport
+    if (protocol === 'h2' || protocol === 'h2c') {
+      this.#sessions ??= new Http2Sessions(context, this)
+      return this.#sessions.open(listener, connectTimeout)
+    }
+    const waiting = fresh ? undefined : this.#idle.pop()
+    if (waiting === undefined) return new UpstreamConnection(context, this, listener, connectTimeout)
+    waiting.reuse(listener)
+    return waiting
   }
 
   /** False: not kept, close it. */
@@ -48,10 +76,11 @@ export class EndpointPool {
   retire(): void {
     this.retired = true
     for (const connection of this.#idle.splice(0)) connection.destroy()
+    this.#sessions?.retire()
   }
 }
 
-/** The pools of a thread by address: Services that select the same pods share the connections to them. */
+/** The pools of a thread by address and transport: Services that select the same pods share the connections to them. */
 export class EndpointPools {
   readonly #pools = new Map<string, EndpointPool>()
 
@@ -59,10 +88,13 @@ export class EndpointPools {
     return this.#pools.size
   }
 
-  acquire(endpoint: Endpoint): EndpointPool {
-    const fresh = new EndpointPool(endpoint)
-    const pool = this.#pools.get(fresh.name) ?? fresh
-    if (pool === fresh) this.#pools.set(pool.name, pool)
+  acquire(endpoint: Endpoint, transport: Transport = standardUpstreamSettings): EndpointPool {
+    const key = keyOf(endpoint, transport)
+    let pool = this.#pools.get(key)
+    if (pool === undefined) {
+      pool = new EndpointPool(endpoint, transport)
+      this.#pools.set(key, pool)
+    }
     pool.users++
     return pool
   }
@@ -70,7 +102,12 @@ export class EndpointPools {
   /** The pool retires with its last user. */
   release(pool: EndpointPool): void {
     if (--pool.users > 0) return
-    this.#pools.delete(pool.name)
+    this.#pools.delete(keyOf(pool, pool.transport))
     pool.retire()
   }
+}
+
+function keyOf({ address, port }: Endpoint, { protocol, tls }: Transport): string {
+  const secure = protocol === 'https' || protocol === 'h2'
+  return `${address} ${port} ${protocol}${secure ? ` ${tls.verify} ${tls.serverName ?? ''}` : ''}`
 }

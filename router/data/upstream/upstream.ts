@@ -72,6 +72,12 @@ export class Upstream {
     return this.#settings
   }
 
+  /** Its endpoints are spoken to in HTTP/2, which has a place for what HTTP/1.1 has none for. */
+  get speaksHttp2(): boolean {
+    const { protocol } = this.#settings
+    return protocol === 'h2' || protocol === 'h2c'
+  }
+
   get available(): boolean {
     return this.#members.length !== 0
   }
@@ -99,13 +105,13 @@ export class Upstream {
   update({ endpoints, settings }: UpstreamData): void {
     const { now } = this.#context.timers
     const before = this.#members
-    const known = new Map(before.map(member => [member.pool.name, member]))
+    const known = new Map(before.map(member => [member.pool, member]))
     const changed = !isSameCheck(this.#settings, settings)
     this.#settings = settings
     this.#members = endpoints.map(endpoint => {
-      const pool = this.#endpointPools.acquire(endpoint)
-      const member = known.get(pool.name) ?? new Member(this, pool, false)
-      if (!known.delete(pool.name) && before.length > 0) this.#warmUp(member, now)
+      const pool = this.#endpointPools.acquire(endpoint, settings)
+      const member = known.get(pool) ?? new Member(this, pool, false)
+      if (!known.delete(pool) && before.length > 0) this.#warmUp(member, now)
       member.far = endpoint.far === true
       return member
     })
