@@ -52,8 +52,10 @@ export function settings(...pairs: readonly (readonly [id: number, value: number
   return frame(type.settings, 0, 0, octets)
 }
 
+export type FieldList = readonly (readonly [name: string, value: string])[]
+
 /** A header block without tables: literals that are never indexed. */
-export function block(...fields: readonly (readonly [name: string, value: string])[]): Buffer {
+export function block(...fields: FieldList): Buffer {
   return Buffer.concat(
     fields.flatMap(([name, value]) => [
       Buffer.from([0x10]),
