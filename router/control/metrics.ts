@@ -198,6 +198,7 @@ export class Metrics {
       'Requests sent on a connection that had served one before.',
       counter.upstreamReused,
     )
+    total('upstream_http2_streams_total', 'Requests sent to endpoints in HTTP/2.', counter.upstreamStreams)
     gauge('upstream_connections_open', 'Connections to endpoints that are open.', counter.upstreamOpen)
     gauge('upstream_connections_idle', 'Those of them that wait for a request.', counter.upstreamIdle)
     byLabel(

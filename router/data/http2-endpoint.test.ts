@@ -368,6 +368,42 @@ describe('streams', () => {
     for (const client of clients) expect((await client.response()).status).toBe(200)
   })
 
+  test('an answer that is complete and whose stream does not end: it is ended for it', async () => {
+    await using stage = await RawStage.set()
+    const { app, client } = await stage.ask()
+    await app.frame(type.headers)
+    await app.send(headers(0, 1, status('200'), ['content-length', '2']), frame(type.data, 0, 1, 'ok'))
+    expect((await client.response()).body.toString()).toBe('ok')
+    expect(stage.thread.open()).toMatchObject({ upstream: 1, upstreamIdle: 0 })
+    await stage.thread.elapse(5_100)
+    expect((await app.frame(type.reset)).stream).toBe(1)
+    expect(stage.thread.open()).toMatchObject({ upstream: 1, upstreamIdle: 1 })
+  })
+
+  test('octets where an answer has none are dropped', async () => {
+    await using stage = await RawStage.set()
+    const { app, client } = await stage.ask()
+    await app.frame(type.headers)
+    await app.send(headers(0, 1, status('204')), frame(type.data, endStream, 1, 'HTTP/1.1 200 OK'))
+    expect((await client.response()).status).toBe(204)
+    void client.send(get('a.example'))
+    expect((await app.frame(type.headers)).stream).toBe(3)
+    await app.send(headers(endStream, 3, status('404')))
+    expect((await client.response()).status).toBe(404)
+  })
+
+  test('an answer that is complete before its request is: the client gets it, and the stream is let go', async () => {
+    await using stage = await RawStage.set()
+    const { app, client } = await stage.ask(
+      'POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1000000\r\n\r\nfirst',
+    )
+    await app.frame(type.data)
+    await app.send(headers(endStream, 1, status('413')))
+    const response = await client.response()
+    expect([response.status, fieldValue(response, 'connection')]).toEqual([413, 'close'])
+    expect((await app.frame(type.reset)).stream).toBe(1)
+  })
+
   test('a client that leaves: RST_STREAM with CANCEL, and the session stays', async () => {
     await using stage = await RawStage.set()
     const { app, client } = await stage.ask()
@@ -546,6 +582,24 @@ describe('WebSockets', () => {
     const last = await app.frame(type.data)
     expect([last.flags, last.payload.length]).toEqual([endStream, 0])
     await stage.thread.opens({ tunnels: 0, upstream: 1, upstreamIdle: 1 })
+  })
+
+  test('a client that leaves, and an endpoint that does', async () => {
+    await using stage = await RawStage.set()
+    const { app, client } = await stage.ask(handshake, settings([8, 1]))
+    await app.frame(type.headers)
+    await app.send(headers(0, 1, status('200')))
+    await client.head()
+    client.reset()
+    expect((await app.frame(type.reset)).stream).toBe(1)
+    const other = await stage.client()
+    void other.send(handshake)
+    await app.frame(type.headers)
+    await app.send(headers(0, 3, status('200')))
+    await other.head()
+    await app.send(frame(type.reset, 0, 3, numbers(2)))
+    await other.ended()
+    await stage.thread.opens({ tunnels: 0 })
   })
 
   test('an endpoint that says no is passed on', async () => {

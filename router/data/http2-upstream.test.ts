@@ -1,14 +1,20 @@
-// Apps that speak HTTP/2, with prior knowledge or over TLS, behind clients of HTTP/1.1.
+// Apps that speak HTTP/2, with prior knowledge or over TLS, or HTTP/1.1 over TLS, behind clients of HTTP/1.1.
 
-import type { IncomingHttpHeaders, ServerHttp2Stream, ServerOptions } from 'node:http2'
+import { once } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createSecureServer, type IncomingHttpHeaders, type ServerHttp2Stream, type ServerOptions } from 'node:http2'
+import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { describe, expect, test } from 'vitest'
-import { get } from '#test/support/app.ts'
+import { App, get } from '#test/support/app.ts'
 import { fallbackCertificate } from '#test/support/certificates.ts'
 import { routeTo, startDataThread, type TestThread, upstreamWith } from '#test/support/data-thread.ts'
 import { fieldValue, fieldValues } from '#test/support/http-message.ts'
 import { bodyOf, Http2App, type StreamHandler } from '#test/support/http2-app.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
 import { connectTo, type Peer, type Response } from '#test/support/peer.ts'
+import type { UpstreamSettings, UpstreamTls } from '../model/upstream-settings.ts'
 
 failOnLeaks()
 
@@ -226,32 +232,164 @@ describe('answers', () => {
 })
 
 describe('https: HTTP/1.1 over TLS', () => {
-  test('works, keeps connections, and resumes sessions', async () => {
-    const { createServer } = await import('node:https')
-    const { chain, key } = fallbackCertificate()
-    const reused: boolean[] = []
-    const server = createServer({ cert: chain, key }, (request, response) => {
-      response.end(`${request.method} ${request.url}`)
-    })
-    server.on('secureConnection', socket => reused.push(socket.isSessionReused()))
-    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-    const { port } = server.address() as { port: number }
-    await using thread = await startDataThread({
-      routes: [routeTo('a.example', 'a')],
-      upstreams: [upstreamWith('a', { protocol: 'https' }, port)],
-    })
+  test('connections are kept, and sessions resumed', async () => {
+    await using app = await HttpsApp.start((request, response) => response.end(`${request.method} ${request.url}`))
+    await using thread = await startThread({ protocol: 'https' }, app.port)
     await using client = await connectTo(thread.httpPort)
     for (let i = 0; i < 3; i++) {
       void client.send(get('a.example', `/${i}`))
       expect((await client.response()).body.toString()).toBe(`GET /${i}`)
     }
     expect(thread.count('upstreamConnects')).toBe(1)
-    server.closeAllConnections()
+    app.server.closeAllConnections()
     await thread.opens({ upstream: 0 })
     void client.send(get('a.example'))
     expect((await client.response()).status).toBe(200)
-    expect(reused).toEqual([false, true])
-    server.closeAllConnections()
-    server.close()
+    expect(app.handshakes).toEqual([
+      { resumed: false, name: false },
+      { resumed: true, name: false },
+    ])
+  })
+
+  test('bodies cross in both directions', async () => {
+    await using app = await HttpsApp.start((request, response) => request.pipe(response))
+    await using thread = await startThread({ protocol: 'https' }, app.port)
+    await using client = await connectTo(thread.httpPort)
+    const body = 'x'.repeat(1_000_000)
+    void client.send(`POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+    expect((await client.response()).body.toString() === body).toBe(true)
+  })
+
+  test('an app that answers before it has read the body, and closes', async () => {
+    await using app = await HttpsApp.start((_request, response) => {
+      response.writeHead(413, { connection: 'close' })
+      response.end('too large')
+    })
+    await using thread = await startThread({ protocol: 'https' }, app.port)
+    await using client = await connectTo(thread.httpPort)
+    void client.send('POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 10000000\r\n\r\n')
+    void client.send('x'.repeat(3_000_000))
+    const response = await client.response()
+    expect([response.status, response.body.toString()]).toEqual([413, 'too large'])
   })
 })
+
+describe('TLS with endpoints', () => {
+  for (const protocol of ['https', 'h2'] as const) {
+    const rows: readonly (readonly [
+      name: string,
+      tls: UpstreamTls,
+      want: { status: number; names: readonly (string | false)[] },
+    ])[] = [
+      [
+        'any certificate will do, and no name is sent',
+        { serverName: null, verify: false },
+        { status: 200, names: [false] },
+      ],
+      [
+        'the name that the app asks for is sent',
+        { serverName: 'app.internal', verify: false },
+        { status: 200, names: ['app.internal'] },
+      ],
+      [
+        'a certificate that nobody vouches for is refused when it is to be checked',
+        { serverName: 'app.internal', verify: true },
+        { status: 502, names: [] },
+      ],
+    ]
+    for (const [name, tls, want] of rows) {
+      test(`${protocol}: ${name}`, async () => {
+        await using app = await HttpsApp.start((_request, response) => response.end('ok'), protocol)
+        await using thread = await startThread({ protocol, tls }, app.port)
+        await using client = await connectTo(thread.httpPort)
+        void client.send(get('a.example'))
+        expect((await client.response()).status).toBe(want.status)
+        if (want.status === 200) expect(app.handshakes.map(handshake => handshake.name)).toEqual(want.names)
+        else await thread.opens({ upstream: 0 })
+      })
+    }
+  }
+
+  test('an endpoint that does not speak HTTP/2 over TLS: 502', async () => {
+    await using app = await HttpsApp.start((_request, response) => response.end('ok'))
+    await using thread = await startThread({ protocol: 'h2' }, app.port)
+    await using client = await connectTo(thread.httpPort)
+    void client.send(get('a.example'))
+    expect((await client.response()).status).toBe(502)
+    await thread.opens({ upstream: 0 })
+  })
+
+  test('an endpoint that never ends its handshake: 504 after connectTimeout', async () => {
+    await using app = await App.start()
+    await using thread = await startThread({ protocol: 'h2' }, app.port)
+    await using client = await connectTo(thread.httpPort)
+    void client.send(get('a.example'))
+    await app.connection()
+    await thread.elapse(2_100)
+    expect((await client.response()).status).toBe(504)
+    await thread.opens({ upstream: 0 })
+  })
+
+  test('a change of the protocol: the next request is spoken in it', async () => {
+    await using app = await HttpsApp.start((request, response) => response.end(request.httpVersion), 'h2')
+    await using thread = await startThread({ protocol: 'https' }, app.port)
+    await using client = await connectTo(thread.httpPort)
+    for (const [protocol, version] of [
+      ['https', '1.1'],
+      ['h2', '2.0'],
+      ['https', '1.1'],
+    ] as const) {
+      thread.apply({ upstreams: { upserts: [upstreamWith('a', { protocol }, app.port)], deletes: [] } })
+      void client.send(get('a.example'))
+      expect((await client.response()).body.toString()).toBe(version)
+    }
+  })
+})
+
+function startThread(settings: Partial<UpstreamSettings>, port: number): Promise<TestThread> {
+  return startDataThread({ routes: [routeTo('a.example', 'a')], upstreams: [upstreamWith('a', settings, port)] })
+}
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void
+
+/** An app over TLS: HTTP/1.1 alone, or HTTP/2 as well. */
+class HttpsApp implements AsyncDisposable {
+  readonly server: HttpsServer
+  readonly handshakes: { resumed: boolean; name: string | false }[] = []
+  readonly #sockets = new Set<TLSSocket>()
+
+  private constructor(server: HttpsServer) {
+    this.server = server
+    server.on('secureConnection', (socket: TLSSocket) => {
+      this.handshakes.push({ resumed: socket.isSessionReused(), name: socket.servername ?? false })
+      this.#sockets.add(socket)
+      socket.on('close', () => this.#sockets.delete(socket))
+      socket.on('error', () => {})
+    })
+  }
+
+  static async start(handler: Handler, protocol: 'https' | 'h2' = 'https'): Promise<HttpsApp> {
+    const { chain, key } = fallbackCertificate()
+    const pair = { cert: chain, key }
+    const server =
+      protocol === 'https'
+        ? createHttpsServer(pair, handler)
+        : (createSecureServer({ ...pair, allowHTTP1: true }, handler as never) as unknown as HttpsServer)
+    const app = new HttpsApp(server)
+    server.on('tlsClientError', () => {})
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return app
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy()
+    const closed = once(this.server, 'close')
+    this.server.close()
+    await closed
+  }
+}

@@ -79,6 +79,8 @@ export const counter = {
   http2Offences: 103,
   /** As many as there are `retryReasons`, in their order. */
   upstreamRetries: 104,
+  /** Requests sent on streams of HTTP/2. */
+  upstreamStreams: 108,
 } as const
 
 /**

@@ -58,6 +58,7 @@ export class Http2Channel extends Timed implements UpstreamChannel, Receiver {
   #isTunnel = false
   /** How the body goes on: in chunks, or as so many octets as are left; -1: as many as come. */
   #chunked = false
+  #bodiless = false
   #remaining = 0
   /** The answer is complete. */
   #answered = false
@@ -179,6 +180,7 @@ export class Http2Channel extends Timed implements UpstreamChannel, Receiver {
       return true
     }
     const bodiless = this.#isHead || status === 204 || status === 304
+    this.#bodiless = bodiless
     if (bodiless || contentLength >= 0) this.#remaining = bodiless ? 0 : contentLength
     else if (!endStream) this.#chunked = true
     if (endStream && this.#remaining > 0) return false
@@ -223,6 +225,8 @@ export class Http2Channel extends Timed implements UpstreamChannel, Receiver {
   }
 
   onData(delivery: Delivery, buffer: Buffer, start: number, end: number): void {
+    // Where HTTP/1.1 has no place for them: the answer is complete all the same.
+    if (this.#bodiless) return
     if (this.#chunked) {
       delivery.chunk(this, buffer, start, end)
       return

@@ -170,6 +170,7 @@ export class Http2Session extends Timed implements FrameSink {
     const stream = this.#nextStream
     this.#nextStream += 2
     this.opened++
+    this.#context.counters[counter.upstreamStreams]!++
     this.#offences.stream(this.#context.timers.now)
     this.#streams.set(stream, channel)
     if (this.#nextStream > lastStream) this.drain()

@@ -1,6 +1,7 @@
 // The sessions with one endpoint, and the requests that wait for a stream of them. One session carries as many streams as
 // the endpoint takes; only when it takes no more another one is opened, up to a bound.
 
+import { counter } from '../../model/counters.ts'
 import type { ThreadContext } from '../context.ts'
 import { goneCode, type UpstreamListener } from './channel.ts'
 import type { EndpointPool } from './endpoint-pool.ts'
@@ -33,6 +34,7 @@ export class Http2Sessions implements SessionOwner, ChannelOwner {
     const session = this.#roomiest()
     if (session !== null && this.#waiting.length === 0) {
       channel.attach(session)
+      if (channel.uses > 1) this.#context.counters[counter.upstreamReused]!++
       return channel
     }
     if (this.#waiting.length >= maxWaiting) {
