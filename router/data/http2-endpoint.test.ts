@@ -170,7 +170,6 @@ describe('an answer that is none: 502, and RST_STREAM', () => {
       ],
     ],
     ['a window update of nothing', [frame(type.window, 0, 1, numbers(0))]],
-    ['a window beyond the largest', [frame(type.window, 0, 1, numbers(0x7fffffff))]],
   ]
   for (const [name, frames] of rows) {
     test(name, async () => {
@@ -488,6 +487,16 @@ describe('flow control', () => {
     await take(size)
     await app.send(whole)
     expect((await client.response()).status).toBe(200)
+  })
+
+  test('a window beyond the largest: 502, and RST_STREAM', async () => {
+    await using stage = await RawStage.set()
+    const { app, client } = await stage.ask('POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 9\r\n\r\nfirst')
+    await app.frame(type.data)
+    await app.send(frame(type.window, 0, 1, numbers(0x7fffffff)))
+    const reset = await app.frame(type.reset)
+    expect([reset.stream, reset.payload.readUInt32BE(0)]).toEqual([1, 3])
+    expect((await client.response()).status).toBe(502)
   })
 
   test('a client that does not take its answer holds back its stream, and no other', async () => {

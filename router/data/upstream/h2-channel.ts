@@ -51,6 +51,8 @@ export class Http2Channel extends Timed implements UpstreamChannel, Receiver {
   #stream = 0
   /** What is to be sent once there is a stream. */
   #early: Buffer | null = null
+  #headSent = false
+  /** Null: the request has no body. */
   #upload: Upload | null = null
   #isHead = false
   /** What a WebSocket's handshake is answered with; empty: it is none. */
@@ -63,7 +65,7 @@ export class Http2Channel extends Timed implements UpstreamChannel, Receiver {
   /** The answer is complete. */
   #answered = false
   /** Octets for a listener that takes none for now. */
-  readonly #held = new OctetQueue()
+  #held: OctetQueue | null = null
   #paused = false
   #resuming = false
   /** A tunnel has heard that the endpoint sends no more. */
@@ -108,17 +110,21 @@ export class Http2Channel extends Timed implements UpstreamChannel, Receiver {
     const { contentLength, chunked, isHead, isTunnel, bodyStart } = translator
     this.#isHead = isHead
     if (isTunnel) this.#webSocketKey = translator.webSocketKey
-    const kind = isTunnel ? 'octets' : chunked ? 'chunked' : contentLength > 0 ? 'length' : 'none'
-    const upload = new Upload(session, this.#stream, kind, contentLength)
-    upload.window = session.initialWindow
-    this.#upload = upload
-    session.sendHead(this.#stream, translator, kind === 'none')
-    if (kind === 'none') upload.end()
-    else if (bodyStart < octets.length) upload.write(octets, bodyStart, octets.length)
+    const hasBody = isTunnel || chunked || contentLength > 0
+    this.#headSent = true
+    session.sendHead(this.#stream, translator, !hasBody)
+    if (!hasBody) return
+    const kind = isTunnel ? 'octets' : chunked ? 'chunked' : 'length'
+    this.#upload = new Upload(session, this.#stream, kind, contentLength)
+    if (bodyStart < octets.length) this.#upload.write(octets, bodyStart, octets.length)
   }
 
   get blocked(): boolean {
     return this.#upload?.blocked ?? false
+  }
+
+  get #requestEnded(): boolean {
+    return this.#upload === null || this.#upload.ended
   }
 
   write(source: Buffer, start: number, end: number): void {
@@ -254,7 +260,7 @@ export class Http2Channel extends Timed implements UpstreamChannel, Receiver {
     this.#answered = true
     if (this.#isTunnel) {
       delivery.flush()
-      if (this.#held.length === 0) this.#tellEnd()
+      if (this.#held === null) this.#tellEnd()
     }
     this.#closeIfDone()
     return true
@@ -263,8 +269,10 @@ export class Http2Channel extends Timed implements UpstreamChannel, Receiver {
   deliver(buffer: Buffer, length: number): void {
     const { listener } = this
     if (listener === null) return
-    if (this.#paused) this.#held.push(buffer, 0, length)
-    else if (!listener.onUpstreamData(buffer, length)) this.#paused = true
+    if (this.#paused) {
+      this.#held ??= new OctetQueue()
+      this.#held.push(buffer, 0, length)
+    } else if (!listener.onUpstreamData(buffer, length)) this.#paused = true
   }
 
   resume(): void {
@@ -277,8 +285,7 @@ export class Http2Channel extends Timed implements UpstreamChannel, Receiver {
   readOn(): void {
     this.#resuming = false
     this.#paused = false
-    const held = this.#held
-    while (held.length > 0) {
+    for (let held = this.#held; held !== null && held.length > 0; held = this.#held) {
       const { listener } = this
       if (listener === null) return
       const length = Math.min(slice, held.length)
@@ -288,6 +295,7 @@ export class Http2Channel extends Timed implements UpstreamChannel, Receiver {
       this.#paused = true
       return
     }
+    this.#held = null
     this.#giveBack()
     if (!this.#isTunnel || !this.#answered) return
     this.#tellEnd()
@@ -343,16 +351,16 @@ export class Http2Channel extends Timed implements UpstreamChannel, Receiver {
 
   release(): void {
     this.listener = null
-    this.#held.clear()
+    this.#held = null
     if (this.#session === null) return
-    if (this.#upload !== null && !this.#upload.ended) this.#cancel()
+    if (!this.#requestEnded) this.#cancel()
     // END_STREAM may come in a frame of its own.
     else if (!this.#answered) this.#context.timers.set(this, lingerTimeout)
   }
 
   destroy(): void {
     this.listener = null
-    this.#held.clear()
+    this.#held = null
     if (this.#session === null) {
       this.#context.timers.remove(this)
       if (!this.connected) this.#owner.abandon(this)
@@ -374,11 +382,11 @@ export class Http2Channel extends Timed implements UpstreamChannel, Receiver {
 
   /** A stream whose head has not been sent is none yet. */
   #reset(code: ErrorCode): void {
-    if (this.#upload !== null) this.#session?.sendReset(this.#stream, code)
+    if (this.#headSent) this.#session?.sendReset(this.#stream, code)
   }
 
   #closeIfDone(): void {
-    if (!this.#answered || this.#upload?.ended !== true) return
+    if (!this.#answered || !this.#requestEnded) return
     this.#leave()
     // A tunnel waits for both its ends to be gone; an exchange knows by the octets.
     if (this.#endTold) this.#gone(goneCode.closed)
@@ -395,7 +403,7 @@ export class Http2Channel extends Timed implements UpstreamChannel, Receiver {
   }
 
   #gone(code: string): void {
-    this.#held.clear()
+    this.#held = null
     this.#leave()
     const { listener } = this
     this.listener = null

@@ -6,7 +6,8 @@ import { OctetQueue } from '../h2/octet-queue.ts'
 import { ChunkedReader } from '../http/chunked.ts'
 import type { Http2Session } from './h2-session.ts'
 
-export type UploadKind = 'none' | 'length' | 'chunked' | 'octets'
+/** How it is framed in HTTP/1.1; `octets`: not at all, they are a tunnel's. */
+export type UploadKind = 'length' | 'chunked' | 'octets'
 
 /** Where payload is put that is taken out of its chunks: one for the thread. */
 let scratch = Buffer.allocUnsafeSlow(64 * 1024)
@@ -15,18 +16,19 @@ export class Upload {
   /** END_STREAM has been sent. */
   ended = false
   /** What the endpoint takes of this stream for now; may be below zero (RFC 9113 section 6.9.2). */
-  window = 0
+  window: number
   readonly #session: Http2Session
   readonly #stream: number
   readonly #kind: UploadKind
   readonly #reader: ChunkedReader | null
-  readonly #queue = new OctetQueue()
+  #queue: OctetQueue | null = null
   #remaining: number
   /** All of it has come. */
   #complete = false
 
   /** `length` counts for the kind of that name. */
   constructor(session: Http2Session, stream: number, kind: UploadKind, length: number) {
+    this.window = session.initialWindow
     this.#session = session
     this.#stream = stream
     this.#kind = kind
@@ -36,12 +38,7 @@ export class Upload {
   }
 
   get blocked(): boolean {
-    return this.#queue.length > 0
-  }
-
-  /** Without a body, the head has ended the stream. */
-  end(): void {
-    this.ended = this.#complete = true
+    return this.#queue !== null && this.#queue.length > 0
   }
 
   write(source: Buffer, start: number, end: number): void {
@@ -64,13 +61,13 @@ export class Upload {
   /** Sends what waits, as far as it may go now. */
   flush(): void {
     const queue = this.#queue
-    if (queue.buffer !== null) queue.shift(this.#frames(queue.buffer, queue.start, queue.end))
-    if (this.#complete && !this.ended && queue.length === 0) this.#finish()
+    if (queue !== null && queue.buffer !== null) queue.shift(this.#frames(queue.buffer, queue.start, queue.end))
+    if (this.#complete && !this.ended && !this.blocked) this.#finish()
   }
 
   /** Lets go of what waits. */
   drop(): void {
-    this.#queue.clear()
+    this.#queue = null
     this.ended = this.#complete = true
   }
 
@@ -82,10 +79,11 @@ export class Upload {
   }
 
   #send(source: Buffer, start: number, end: number): void {
-    const queue = this.#queue
-    const sent = queue.length > 0 ? 0 : this.#frames(source, start, end)
-    if (start + sent < end) queue.push(source, start + sent, end)
-    else if (this.#complete && !this.ended && queue.length === 0) this.#finish()
+    const sent = this.blocked ? 0 : this.#frames(source, start, end)
+    if (start + sent < end) {
+      this.#queue ??= new OctetQueue()
+      this.#queue.push(source, start + sent, end)
+    } else if (this.#complete && !this.ended && !this.blocked) this.#finish()
   }
 
   /** Sends of `[start, end)` what may go now, and returns how much that is. */
