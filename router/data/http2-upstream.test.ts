@@ -2,7 +2,13 @@
 
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createSecureServer, type IncomingHttpHeaders, type ServerHttp2Stream, type ServerOptions } from 'node:http2'
+import {
+  connect as connectHttp2,
+  createSecureServer,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+  type ServerOptions,
+} from 'node:http2'
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { TLSSocket } from 'node:tls'
@@ -14,6 +20,7 @@ import { fieldValue, fieldValues } from '#test/support/http-message.ts'
 import { bodyOf, Http2App, type StreamHandler } from '#test/support/http2-app.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
 import { connectTo, type Peer, type Response } from '#test/support/peer.ts'
+import type { RouterSettings } from '../model/settings.ts'
 import type { UpstreamSettings, UpstreamTls } from '../model/upstream-settings.ts'
 
 failOnLeaks()
@@ -231,6 +238,39 @@ describe('answers', () => {
   })
 })
 
+test('a WebSocket from a client of HTTP/2 to an app of HTTP/2: extended CONNECT on both sides', async () => {
+  const seen: IncomingHttpHeaders[] = []
+  const handler: StreamHandler = (stream, headers) => {
+    seen.push(headers)
+    stream.respond({ ':status': 200, 'sec-websocket-protocol': 'chat' })
+    stream.pipe(stream)
+  }
+  await using app = await Http2App.start('h2c', handler, { settings: { enableConnectProtocol: true } })
+  await using thread = await startThread({ protocol: 'h2c' }, app.port, { http2Cleartext: true })
+  const session = connectHttp2(`http://127.0.0.1:${thread.httpPort}`)
+  await once(session, 'remoteSettings')
+  const stream = session.request({
+    ':method': 'CONNECT',
+    ':protocol': 'websocket',
+    ':scheme': 'http',
+    ':path': '/chat',
+    ':authority': 'a.example',
+    'sec-websocket-version': '13',
+  })
+  const [headers] = (await once(stream, 'response')) as [IncomingHttpHeaders]
+  expect([headers[':status'], headers['sec-websocket-protocol']]).toEqual([200, 'chat'])
+  stream.write('there and back')
+  expect(String((await once(stream, 'data'))[0])).toBe('there and back')
+  expect(seen[0]).toMatchObject({ ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/chat' })
+  expect(seen[0]?.['sec-websocket-key']).toBe(undefined)
+  stream.end()
+  stream.resume()
+  await once(stream, 'close')
+  await thread.opens({ tunnels: 0, upstream: 1, upstreamIdle: 1 })
+  session.close()
+  await once(session, 'close')
+})
+
 describe('https: HTTP/1.1 over TLS', () => {
   test('connections are kept, and sessions resumed', async () => {
     await using app = await HttpsApp.start((request, response) => response.end(`${request.method} ${request.url}`))
@@ -346,8 +386,13 @@ describe('TLS with endpoints', () => {
   })
 })
 
-function startThread(settings: Partial<UpstreamSettings>, port: number): Promise<TestThread> {
-  return startDataThread({ routes: [routeTo('a.example', 'a')], upstreams: [upstreamWith('a', settings, port)] })
+function startThread(
+  upstream: Partial<UpstreamSettings>,
+  port: number,
+  settings: Partial<RouterSettings> = {},
+): Promise<TestThread> {
+  const routes = [routeTo('a.example', 'a')]
+  return startDataThread({ routes, upstreams: [upstreamWith('a', upstream, port)], settings })
 }
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void

@@ -1,14 +1,13 @@
 // One connection to an endpoint that speaks HTTP/1.1, over TCP or TLS. It belongs to one exchange at a time, or waits in
 // its pool.
 
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { counter } from '../../model/counters.ts'
 import type { ThreadContext } from '../context.ts'
-import { readInto } from '../http/adopt.ts'
 import { Timed } from '../timers.ts'
 import { goneCode, type UpstreamChannel, type UpstreamListener } from './channel.ts'
+import { type Dialer, dial } from './dialer.ts'
 import type { EndpointPool } from './endpoint-pool.ts'
-import { connectTls } from './tls-dialer.ts'
 
 /** How long a connection waits for its next use when the endpoint does not say, in milliseconds: shorter than the
  *  usual 5 s of Node's own server, so that it is not closed under a request. */
@@ -17,10 +16,11 @@ const longestIdle = 60_000
 
 type WriteCallback = (error?: Error | null) => void
 
-export class UpstreamConnection extends Timed implements UpstreamChannel {
+export class UpstreamConnection extends Timed implements UpstreamChannel, Dialer {
   readonly pool: EndpointPool
   readonly socket: Socket
   readonly disclaims = false
+  readonly application = 'http/1.1'
   listener: UpstreamListener | null
   connected = false
   uses = 1
@@ -36,41 +36,12 @@ export class UpstreamConnection extends Timed implements UpstreamChannel {
     this.pool = pool
     this.listener = listener
     context.counters[counter.upstreamOpen]!++
-    this.socket = pool.secure ? this.#dialTls() : this.#dial()
+    this.socket = dial(context, pool, this)
     this.socket.on('drain', () => this.listener?.onUpstreamDrain())
     this.socket.on('end', () => this.#onEnd())
     this.socket.on('error', error => this.#onGone((error as NodeJS.ErrnoException).code ?? 'ERROR'))
     this.socket.on('close', () => this.#onGone(goneCode.closed))
     context.timers.set(this, connectTimeout)
-  }
-
-  #dial(): Socket {
-    const socket = connect({
-      host: this.pool.address,
-      port: this.pool.port,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: 60_000,
-      allowHalfOpen: true,
-      // One buffer for the whole thread: what comes is used up or copied before the next read.
-      onread: {
-        buffer: this.#context.readBuffer,
-        callback: (length, buffer) => this.#onRead(length, buffer as Buffer),
-      },
-    })
-    socket.on('connect', () => this.#onConnect())
-    return socket
-  }
-
-  #dialTls(): Socket {
-    const socket = connectTls(this.pool, 'http/1.1')
-    // What is written before goes out once the handshake is done.
-    socket.on('secureConnect', () => {
-      readInto(socket, this.#context.readBuffer, (length, buffer) => this.#onRead(length, buffer))
-      socket.resume()
-      this.#onConnect()
-    })
-    return socket
   }
 
   get blocked(): boolean {
@@ -163,19 +134,22 @@ export class UpstreamConnection extends Timed implements UpstreamChannel {
     }
   }
 
-  #onConnect(): void {
+  onConnect(): void {
     this.connected = true
     this.#context.timers.clear(this)
     this.#context.counters[counter.upstreamConnects]!++
     this.listener?.onUpstreamConnect()
   }
 
-  #onRead(length: number, buffer: Buffer): boolean {
+  onRead(length: number, buffer: Buffer): boolean {
     if (this.listener !== null) return this.listener.onUpstreamData(buffer, length)
     // Octets that nobody asked for: what follows could be taken for the answer to the next request.
     this.destroy()
     return false
   }
+
+  /** HTTP/1.1 is no stranger to anybody. */
+  onStranger(): void {}
 
   #onEnd(): void {
     // The failed write took the error that reading would have told of: this is no clean end.

@@ -2,27 +2,24 @@
 // streams once the endpoint's SETTINGS have come: before that nobody knows whether it speaks HTTP/2 at all. It is always
 // read: what a slow client holds back is bounded by the window of its stream.
 
-import { connect, type Socket } from 'node:net'
-import type { TLSSocket } from 'node:tls'
+import type { Socket } from 'node:net'
 import { counter } from '../../model/counters.ts'
 import type { ThreadContext } from '../context.ts'
 import { FrameReader, type FrameSink } from '../h2/frame-reader.ts'
 import { defaultWindow, type ErrorCode, errorCode, maxFrameSize, maxWindow, preface, setting } from '../h2/frames.ts'
 import { type FieldSink, HpackDecoder } from '../h2/hpack-decoder.ts'
 import { Offences } from '../h2/offences.ts'
-import { readInto } from '../http/adopt.ts'
 import { Timed } from '../timers.ts'
 import { goneCode } from './channel.ts'
+import { type Dialer, dial } from './dialer.ts'
 import type { EndpointPool } from './endpoint-pool.ts'
 import type { Http2Channel } from './h2-channel.ts'
 import { Delivery } from './h2-delivery.ts'
 import { Output } from './h2-output.ts'
 import type { RequestTranslator } from './h2-request.ts'
 import { ResponseComposer } from './h2-response.ts'
-import { connectTls } from './tls-dialer.ts'
+import { EndpointSettings } from './h2-settings.ts'
 
-/** Streams at a time, whatever the endpoint would take: another connection is better then. */
-const maxStreams = 1000
 /** What an endpoint may send ahead of a client that does not take it, for each stream. */
 export const streamWindow = 256 * 1024
 /** For all streams together it is given back as octets come: those who share a connection must not starve one another. */
@@ -58,12 +55,11 @@ const delivery = new Delivery()
 const composer = new ResponseComposer()
 const nobody: FieldSink = { onField() {} }
 
-export class Http2Session extends Timed implements FrameSink {
+export class Http2Session extends Timed implements FrameSink, Dialer {
   readonly socket: Socket
+  readonly application = 'h2'
   /** Streams that may be opened now. */
   takesStreams = false
-  /** The endpoint knows RFC 8441. */
-  allowsTunnels = false
   /** Octets of DATA that the endpoint takes of all streams together. */
   window = defaultWindow
   /** Streams opened so far. */
@@ -76,8 +72,7 @@ export class Http2Session extends Timed implements FrameSink {
   readonly #output: Output
   readonly #offences = new Offences()
   #nextStream = 1
-  #maxStreams = maxStreams
-  #streamWindow = defaultWindow
+  readonly #settings = new EndpointSettings()
   #opensWindows = false
   #credit = 0
   /** Of the DATA frame that is being read. */
@@ -94,7 +89,7 @@ export class Http2Session extends Timed implements FrameSink {
     this.#context = context
     this.#owner = owner
     context.counters[counter.upstreamOpen]!++
-    this.socket = owner.pool.secure ? this.#dialTls() : this.#dial()
+    this.socket = dial(context, owner.pool, this)
     this.#output = new Output(context, this.socket)
     this.socket.on('drain', () => this.#flushAll())
     this.socket.on('end', () => this.#end(goneCode.closed))
@@ -106,38 +101,7 @@ export class Http2Session extends Timed implements FrameSink {
     context.timers.set(this, connectTimeout)
   }
 
-  #dial(): Socket {
-    const { address, port } = this.#owner.pool
-    const socket = connect({
-      host: address,
-      port,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: 60_000,
-      onread: {
-        buffer: this.#context.readBuffer,
-        callback: (length, buffer) => this.#onRead(length, buffer as Buffer),
-      },
-    })
-    socket.on('connect', () => this.#onConnect())
-    return socket
-  }
-
-  #dialTls(): Socket {
-    const socket: TLSSocket = connectTls(this.#owner.pool, 'h2')
-    socket.on('secureConnect', () => {
-      if (socket.alpnProtocol !== 'h2') {
-        this.#end('ERR_NO_H2')
-        return
-      }
-      readInto(socket, this.#context.readBuffer, (length, buffer) => this.#onRead(length, buffer))
-      socket.resume()
-      this.#onConnect()
-    })
-    return socket
-  }
-
-  #onConnect(): void {
+  onConnect(): void {
     this.#context.counters[counter.upstreamConnects]!++
     const settings = [setting.enablePush, 0, setting.initialWindowSize, streamWindow]
     this.#output.begin(settings, connectionWindow - defaultWindow)
@@ -147,12 +111,17 @@ export class Http2Session extends Timed implements FrameSink {
 
   /** Streams that it takes beside those that are open. */
   get room(): number {
-    return this.takesStreams ? this.#maxStreams - this.#streams.size : 0
+    return this.takesStreams ? this.#settings.streams - this.#streams.size : 0
   }
 
   /** Streams that are open. */
   get size(): number {
     return this.#streams.size
+  }
+
+  /** The endpoint takes WebSockets. */
+  get allowsTunnels(): boolean {
+    return this.#settings.tunnels
   }
 
   /** It takes no more octets for now. */
@@ -162,7 +131,7 @@ export class Http2Session extends Timed implements FrameSink {
 
   /** What a stream may be sent at first. */
   get initialWindow(): number {
-    return this.#streamWindow
+    return this.#settings.window
   }
 
   /** Opens a stream; returns its identifier. */
@@ -252,7 +221,7 @@ export class Http2Session extends Timed implements FrameSink {
 
   // ------------------------------------------------------------------------------------------------------ reading
 
-  #onRead(length: number, buffer: Buffer): boolean {
+  onRead(length: number, buffer: Buffer): boolean {
     this.#heardAt = this.#context.timers.now
     const good = this.#reader.read(buffer, 0, length)
     delivery.flush()
@@ -322,32 +291,18 @@ export class Http2Session extends Timed implements FrameSink {
   }
 
   onSetting(id: number, value: number): void {
-    switch (id) {
-      case setting.headerTableSize:
-        this.#output.encoder.setMaxTableSize(value)
-        return
-      case setting.enablePush:
-        if (value !== 0) this.#fail(errorCode.protocolError)
-        return
-      case setting.maxConcurrentStreams:
-        this.#maxStreams = Math.min(value, maxStreams)
-        return
-      case setting.initialWindowSize:
-        if (value > maxWindow) this.#fail(errorCode.flowControlError)
-        else this.#resizeWindows(value)
-        return
-      case setting.maxFrameSize:
-        if (value < maxFrameSize || value > 0xffffff) this.#fail(errorCode.protocolError)
-        return
-      case setting.enableConnectProtocol:
-        if (value > 1) this.#fail(errorCode.protocolError)
-        else this.allowsTunnels = value === 1
+    if (id === setting.headerTableSize) {
+      this.#output.encoder.setMaxTableSize(value)
+      return
     }
+    const before = this.#settings.window
+    const error = this.#settings.take(id, value)
+    if (error !== errorCode.noError) this.#fail(error)
+    else if (this.#settings.window !== before) this.#resizeWindows(this.#settings.window - before)
   }
 
-  #resizeWindows(size: number): void {
-    const difference = size - this.#streamWindow
-    this.#streamWindow = size
+  /** RFC 9113 section 6.9.2: those of open streams as well. */
+  #resizeWindows(difference: number): void {
     for (const channel of this.#streams.values())
       if (!channel.openWindow(difference)) this.#fail(errorCode.flowControlError)
     this.#opensWindows = difference > 0
@@ -429,6 +384,10 @@ export class Http2Session extends Timed implements FrameSink {
   }
 
   // ------------------------------------------------------------------------------------------------------- endings
+
+  onStranger(): void {
+    this.#end('ERR_NO_H2')
+  }
 
   override onDeadline(): void {
     if (this.#gone) {
