@@ -204,8 +204,7 @@ export class Entrance {
           this.#pending.delete(socket)
           return this.#serve(socket, false, announced).feed(buffer, start, end)
         }
-        this.#readVersion(socket, announced, buffer, start, end)
-        return false
+        return this.#readVersion(socket, announced).feed(buffer.subarray(start, end))
       case 'https':
         if (start < end) {
           // The handshake begins with what a paused socket holds.
@@ -222,12 +221,8 @@ export class Entrance {
   }
 
   /** A plain connection may speak either version. */
-  #readVersion(socket: Socket, announced: string | null, buffer: Buffer, start: number, end: number): void {
-    if (start < end) {
-      socket.pause()
-      socket.unshift(Buffer.from(buffer.subarray(start, end)))
-    }
-    new VersionReader(this.#context, socket, (isHttp2, octets, length) => {
+  #readVersion(socket: Socket, announced: string | null): VersionReader {
+    return new VersionReader(this.#context, socket, (isHttp2, octets, length) => {
       this.#pending.delete(socket)
       const connection = isHttp2 ? this.#serveHttp2(socket, false, announced) : this.#serve(socket, false, announced)
       return connection.feed(octets, 0, length)

@@ -37,6 +37,11 @@ export abstract class OpeningReader extends Timed {
     this.#close()
   }
 
+  /** Octets that somebody else has read; valid during the call only. False: read no more until the socket is resumed. */
+  feed(octets: Buffer): boolean {
+    return octets.length === 0 || this.#read(octets.length, octets)
+  }
+
   #read(octets: number, buffer: Buffer): boolean {
     if (this.#done) return false
     let source = buffer

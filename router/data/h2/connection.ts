@@ -8,8 +8,8 @@ import type { Socket } from 'node:net'
 import { counter } from '../../model/counters.ts'
 import type { ThreadContext } from '../context.ts'
 import { AcceptedConnection } from '../http/accepted.ts'
-import { readInto } from '../http/adopt.ts'
-import { idleGrace } from '../http/connection.ts'
+import { octetsTaken, readInto } from '../http/adopt.ts'
+import { clientTimeout, idleGrace } from '../http/connection.ts'
 import { FrameReader, type FrameSink } from './frame-reader.ts'
 import {
   controlFrameSize,
@@ -36,18 +36,15 @@ import { connectionWindow, decoderTable, maxStreams, streamWindow } from './loca
 import { Offences } from './offences.ts'
 import { FrameOutput } from './output.ts'
 import { RecentStreams } from './recent-streams.ts'
+import { SendQueue, type SendQueueOwner } from './send-queue.ts'
 import type { Flushable, Http2Shared } from './shared.ts'
 import { Http2Stream } from './stream.ts'
 
 /** How long the preface and the SETTINGS behind it may take, and a header block from its first frame to its last. */
 const openingTimeout = 4_000
-/** How long a connection that has been given up may take to notice. */
+/** How long a connection that has been given up may take to notice; one that ends in order, as long as it takes something. */
 const farewell = 1_000
-/** Once this much waits for a client that opens no window for so long, and takes nothing, it is given up. */
-const stallTimeout = 3_000
-const maxStalled = 2 * 1024 * 1024
-/** The same for all connections of a thread together: then whoever stalls is given up, however little waits for it. */
-const maxStalledTogether = 24 * 1024 * 1024
+const goodbye = 5_000
 /** Octets that may wait in the socket before nothing more is read, and before a client that only asks is given up. */
 const maxUnsent = 512 * 1024
 
@@ -62,17 +59,18 @@ const blaming = new Set<number>([
   errorCode.enhanceYourCalm,
 ])
 
-export class Http2Connection extends AcceptedConnection implements FrameSink, Flushable {
+export class Http2Connection extends AcceptedConnection implements FrameSink, Flushable, SendQueueOwner {
   readonly shared: Http2Shared
   readonly out: FrameOutput
   readonly encoder = new HpackEncoder()
   readonly offences = new Offences()
-  /** What we may send on all streams together. */
-  sendWindow = defaultWindow
+  readonly queue = new SendQueue(this)
   /** What we may send on a stream that begins now. */
   initialWindow = defaultWindow
-  /** Octets of answers that wait for the client. */
-  waiting = 0
+  /** Octets of requests that wait for endpoints. */
+  held = 0
+  /** Counts the reads. */
+  reads = 0
   readonly #onClosed: (connection: Http2Connection) => void
   readonly #reader: FrameReader
   readonly #decoder = new HpackDecoder(decoderTable)
@@ -88,14 +86,16 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
   #dataStream: Http2Stream | null = null
   #dataLeft = 0
   #dataSeen = false
-  /** Streams with octets that wait, in their turn. */
-  #queue: Http2Stream[] = []
-  #announced = false
+  /** Streams that have gathered octets in this read. */
+  readonly #gathering: Http2Stream[] = []
+  /** When the header block began that is not complete. */
+  #blockSince = 0
+  /** When the client was told that this is to end; Infinity: it was not. */
+  #announcedAt = Infinity
   #goingAway = false
   #lingering = false
   #gone = false
-  #sent = 0
-  #sentBefore = 0
+  #takenBefore = 0
 
   /** `announced`: whom the PROXY header named; null: the connection did not begin with one. */
   constructor(
@@ -119,10 +119,13 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
     this.#greet()
     readInto(socket, context.readBuffer, (octets, buffer) => this.#onRead(buffer, 0, octets))
     socket.resume()
+    // One whose handshake was under way when the drain began.
+    if (context.draining) this.drain()
   }
 
   get spare(): boolean {
-    return this.#streams.size === 0 && !this.#gone && !this.#lingering && this.socket.writableLength === 0
+    const isIdle = this.#streams.size === 0 && this.out.isEmpty && this.socket.writableLength === 0
+    return isIdle && !this.#gone && !this.#lingering
   }
 
   get idleSince(): number {
@@ -141,16 +144,16 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
 
   /** The client shall begin no more streams; those under way on their way to us are still served. */
   drain(): void {
-    if (this.#announced || this.#gone) return
-    this.#announced = true
+    if (this.#announcedAt !== Infinity || this.#lingering || this.#gone) return
+    this.#announcedAt = this.context.timers.now
     const { out } = this
     out.at = writeGoAway(out.room(controlFrameSize), out.at, 0x7fffffff, errorCode.noError)
   }
 
   /** Serves what has begun, and no more. */
   close(): void {
-    if (this.#goingAway || this.#gone) return
-    this.#goingAway = this.#announced = true
+    if (this.#goingAway || this.#lingering || this.#gone) return
+    this.#goingAway = true
     const { out } = this
     out.at = writeGoAway(out.room(controlFrameSize), out.at, this.#lastStream, errorCode.noError)
     if (this.#streams.size === 0) this.#end()
@@ -162,18 +165,19 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
   }
 
   override onDeadline(): void {
-    if (this.#lingering || !this.#isOpen || this.#reader.inBlock) this.destroy()
+    if (this.#lingering && this.#isTaking()) this.context.timers.set(this, farewell)
+    else if (this.#lingering || !this.#isOpen || this.#reader.isPartial) this.destroy()
     else if (this.#streams.size === 0) this.close()
-    else if (this.waiting > 0) this.#judgeStall()
+  }
+
+  /** It has taken some of what waits for it since this was asked last. */
+  #isTaking(): boolean {
+    const before = this.#takenBefore
+    this.#takenBefore = octetsTaken(this.socket)
+    return this.socket.writableLength > 0 && this.#takenBefore > before
   }
 
   // -------------------------------------------------------------------------------------------------------- out
-
-  /** `octets` of a body have been sent. */
-  spend(octets: number): void {
-    this.sendWindow -= octets
-    this.#sent += octets
-  }
 
   flush(): void {
     this.out.turned()
@@ -184,36 +188,8 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
     else if (this.#goingAway && this.#streams.size === 0) this.#end()
   }
 
-  /** A stream has octets that wait for the client. */
-  enqueue(stream: Http2Stream): void {
-    this.#queue.push(stream)
-    if (this.deadline === Infinity) this.#watchStall()
-  }
-
-  #watchStall(): void {
-    this.#sentBefore = this.#sent
-    this.context.timers.set(this, stallTimeout)
-  }
-
-  #judgeStall(): void {
-    const isStalled = this.#sent === this.#sentBefore
-    if (isStalled && (this.waiting > maxStalled || this.shared.pending > maxStalledTogether))
-      this.offend('answers not taken')
-    else this.#watchStall()
-  }
-
-  /** Lets streams that wait send, a frame each in turn, for as long as there is room. */
-  #pump(): void {
-    const queue = this.#queue
-    let blocked = 0
-    while (queue.length > blocked && this.sendWindow > 0 && !this.isFull && !this.#gone) {
-      const stream = queue.shift()!
-      if (stream.sendWaiting()) queue.push(stream)
-      else continue
-      // One after the other cannot send: only their own windows help.
-      if (stream.sendWindow <= 0) blocked++
-      else blocked = 0
-    }
+  onStalled(): void {
+    this.offend('answers not taken')
   }
 
   // --------------------------------------------------------------------------------------------------------- in
@@ -225,8 +201,31 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
       this.fail(errorCode.protocolError)
       return true
     }
+    this.reads++
     if (from < end && !this.#reader.read(buffer, from, end) && !this.#lingering) this.#refuse()
+    if (this.#gathering.length > 0) this.#handOver()
+    this.#setDeadline()
     return this.socket.writableLength <= maxUnsent
+  }
+
+  /** A stream has octets that are to be handed over together, once all of this read is seen. */
+  gather(stream: Http2Stream): void {
+    this.#gathering.push(stream)
+  }
+
+  #handOver(): void {
+    for (const stream of this.#gathering) stream.deliver()
+    this.#gathering.length = 0
+  }
+
+  /** How long this may stay as it is. */
+  #setDeadline(): void {
+    const { timers, settings, draining } = this.context
+    if (this.#lingering || this.#gone || !this.#isOpen) return
+    if (this.#reader.inBlock) timers.set(this, Math.max(0, openingTimeout - (timers.now - this.#blockSince)))
+    else if (this.#streams.size > 0) timers.clear(this)
+    else if (this.#reader.isPartial) timers.set(this, clientTimeout)
+    else timers.set(this, draining ? idleGrace : settings.defaultTimeout)
   }
 
   #refuse(): void {
@@ -277,7 +276,10 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
     this.#dataLeft -= end - start
     this.#dataSeen = true
     if (this.#dataStream === null) this.returnWindow(end - start)
-    else if (!this.#dataStream.onData(buffer, start, end)) this.#dataStream = null
+    else {
+      this.offences.data(end - start)
+      if (!this.#dataStream.onData(buffer, start, end)) this.#dataStream = null
+    }
   }
 
   onDataEnd(_id: number, endStream: boolean): void {
@@ -293,12 +295,10 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
 
   onHeadersBegin(id: number, whole: boolean): void {
     if ((id & 1) === 0) this.fail(errorCode.protocolError)
-    else if (!whole) this.context.timers.set(this, openingTimeout)
+    else if (!whole) this.#blockSince = this.context.timers.now
   }
 
   onHeaders(id: number, buffer: Buffer, start: number, end: number, endStream: boolean, ownParent: boolean): void {
-    if (this.#streams.size > 0) this.context.timers.clear(this)
-    if (this.waiting > 0) this.#watchStall()
     const stream = this.#streams.get(id)
     if (stream === undefined && id > this.#lastStream) {
       this.#begin(id, buffer, start, end, endStream, ownParent)
@@ -307,9 +307,10 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
     const { trailers } = this.shared
     trailers.begin(this.context.limits)
     if (!this.#decoder.decode(buffer, start, end, trailers)) this.fail(errorCode.compressionError)
+    else if (trailers.lines.isBomb) this.offend('a head of many times its size')
     else if (stream === undefined) {
-      if (this.#recent.wasReset(id)) return
-      this.fail(this.#recent.has(id) ? errorCode.streamClosed : errorCode.protocolError)
+      if (this.#recent.wasReset(id)) this.#onIdleFrame()
+      else this.fail(this.#recent.has(id) ? errorCode.streamClosed : errorCode.protocolError)
     } else if (stream.remoteEnded) this.refuseStream(stream, errorCode.streamClosed)
     else if (ownParent || !endStream || trailers.lines.verdict !== 'good')
       this.refuseStream(stream, errorCode.protocolError)
@@ -339,13 +340,12 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
     if (this.#goingAway) return
     this.#lastStream = id
     this.offences.stream(context.timers.now)
-    if (this.#streams.size >= maxStreams) {
+    const isGreedy = this.queue.isGreedy
+    if (isGreedy || this.#streams.size >= maxStreams) {
       this.#reset(id, errorCode.refusedStream)
-      if (!this.offences.reset(context.timers.now)) this.offend('resets')
+      if (!isGreedy && !this.offences.reset(context.timers.now)) this.offend('resets')
       return
     }
-    context.timers.clear(this)
-    if (this.waiting > 0) this.#watchStall()
     context.counters[counter.http2Streams]!++
     this.requests++
     request.finish(endStream)
@@ -409,16 +409,15 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
   onSettings(ack: boolean): void {
     if (ack) return
     this.out.at = writeSettingsAck(this.out.room(controlFrameSize), this.out.at)
-    this.#pump()
+    this.queue.pump()
     this.#onIdleFrame()
-    if (this.#isOpen) return
     this.#isOpen = true
     this.context.timers.set(this, this.context.draining ? idleGrace : this.context.settings.defaultTimeout)
   }
 
   onPing(buffer: Buffer, at: number, ack: boolean): void {
     if (!ack) this.out.at = writePing(this.out.room(controlFrameSize), this.out.at, buffer, at, true)
-    this.#onIdleFrame()
+    this.#admitCompanion()
   }
 
   onGoAway(): void {
@@ -427,15 +426,12 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
   }
 
   onWindowUpdate(id: number, increment: number): void {
-    if (!this.offences.windowUpdate(this.context.timers.now)) {
-      this.offend('windows opened too often')
-      return
-    }
+    if (!this.#admitCompanion()) return
     if (id === 0) {
-      this.sendWindow += increment
+      this.queue.window += increment
       if (increment === 0) this.fail(errorCode.protocolError)
-      else if (this.sendWindow > maxWindow) this.fail(errorCode.flowControlError)
-      else this.#pump()
+      else if (this.queue.window > maxWindow) this.fail(errorCode.flowControlError)
+      else this.queue.pump()
       return
     }
     const stream = this.#streams.get(id)
@@ -447,7 +443,7 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
     stream.sendWindow += increment
     if (increment === 0) this.refuseStream(stream, errorCode.protocolError)
     else if (stream.sendWindow > maxWindow) this.refuseStream(stream, errorCode.flowControlError)
-    else this.#pump()
+    else this.queue.pump()
   }
 
   onPushPromise(): void {
@@ -456,6 +452,12 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
 
   onUnknown(): void {
     this.#onIdleFrame()
+  }
+
+  #admitCompanion(): boolean {
+    if (this.offences.companion(this.context.timers.now)) return true
+    this.offend('frames without use')
+    return false
   }
 
   #onIdleFrame(): void {
@@ -481,7 +483,8 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
   /** Octets of a body have been used up, or are not wanted: the client may send as many again. */
   returnWindow(octets: number): void {
     this.#toReturn += octets
-    if (this.#toReturn < connectionWindow / 2 || this.#lingering) return
+    // What is held may be most of the window: others shall not wait until that is used up.
+    if (this.#toReturn < Math.min(connectionWindow / 2, this.#receiveWindow) || this.#lingering) return
     this.#receiveWindow += this.#toReturn
     this.out.at = writeWindowUpdate(this.out.room(controlFrameSize), this.out.at, 0, this.#toReturn)
     this.#toReturn = 0
@@ -493,16 +496,18 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
   closed(stream: Http2Stream, code: ErrorCode | -1): void {
     this.#streams.delete(stream.id)
     if (this.#dataStream === stream) this.#dataStream = null
-    const at = this.#queue.indexOf(stream)
-    if (at >= 0) this.#queue.splice(at, 1)
+    this.queue.remove(stream)
     if (code >= 0) this.#reset(stream.id, code as ErrorCode)
     else this.#recent.add(stream.id, false)
     // Also who makes us reset streams, so as to begin others, is counted.
     const weight = code === errorCode.enhanceYourCalm ? largeHeadWeight : 1
     if (blaming.has(code) && !this.offences.reset(this.context.timers.now, weight)) this.offend('resets')
-    if (this.#gone || this.#lingering || this.#streams.size > 0) return
+    if (this.#gone || this.#lingering) return
+    // It had its time to notice; one that is never idle has no other end.
+    if (this.context.timers.now - this.#announcedAt >= idleGrace) this.close()
+    if (this.#streams.size > 0) return
     if (this.#goingAway) this.flush()
-    else this.context.timers.set(this, this.context.draining ? idleGrace : this.context.settings.defaultTimeout)
+    else this.#setDeadline()
   }
 
   /** The client broke a rule on a stream: that ends, and the others go on. Who does it again and again is closed. */
@@ -531,16 +536,17 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
     if (this.#lingering || this.#gone) return
     this.#reader.stop()
     this.out.at = writeGoAway(this.out.room(controlFrameSize), this.out.at, this.#lastStream, code)
-    this.#end()
+    this.#end(farewell)
     this.#abandon()
   }
 
   /** Says its last; what still comes is thrown away. */
-  #end(): void {
+  #end(patience = goodbye): void {
     if (this.#lingering || this.#gone) return
     this.out.write()
+    this.out.close()
     this.#lingering = true
-    this.context.timers.set(this, farewell)
+    this.context.timers.set(this, patience)
     this.socket.end()
     this.socket.resume()
   }
@@ -552,7 +558,7 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
 
   #onDrain(): void {
     if (this.#gone) return
-    this.#pump()
+    this.queue.pump()
     this.socket.resume()
   }
 
@@ -570,7 +576,7 @@ export class Http2Connection extends AcceptedConnection implements FrameSink, Fl
     this.context.timers.remove(this)
     this.uncount()
     this.#abandon()
-    this.#queue = []
+    this.queue.close()
     this.#onClosed(this)
   }
 }

@@ -5,21 +5,30 @@
 const span = 10_000
 /** Streams that ended before their answer, of all in a span: more than these, and more than half of all. */
 const maxResets = 200
-/** Frames in a span that bring nothing: SETTINGS, PING, PRIORITY, empty DATA, types unknown, windows hardly opened. */
+/** Frames in a span that bring nothing: SETTINGS, PRIORITY, empty DATA, types unknown, windows hardly opened. */
 const maxIdleFrames = 1_000
-/** WINDOW_UPDATE frames that each of our DATA frames may bring about, beside those above. */
-const updatesPerData = 3
+/**
+ * PING and WINDOW_UPDATE frames that come with work are no offence, as long as the work earned them. Whoever opens its
+ * windows by 4 kB, as Go does, sends eight for a DATA frame of the largest size; gRPC measures its bandwidth with a PING
+ * for each.
+ */
+const creditPerFrame = 3
+const octetsPerCredit = 2_048
+/** More than this is not saved up. */
+const maxCredit = 4_000
 
 export class Offences {
   #since = 0
   #streams = 0
   #resets = 0
   #idleFrames = 0
-  #updates = 0
+  #credit = 0
 
+  /** A stream has begun. */
   stream(now: number): void {
     if (now - this.#since >= span) this.#begin(now)
     this.#streams++
+    this.#earn(creditPerFrame)
   }
 
   /**
@@ -38,23 +47,24 @@ export class Offences {
     return ++this.#idleFrames <= maxIdleFrames
   }
 
-  /** A DATA frame goes out. */
-  data(): void {
-    this.#updates += updatesPerData
+  /** A DATA frame of so many octets went or came. */
+  data(octets: number): void {
+    this.#earn(creditPerFrame + octets / octetsPerCredit)
   }
 
-  /** A WINDOW_UPDATE came. False: too many. */
-  windowUpdate(now: number): boolean {
-    if (this.#updates > 0) {
-      this.#updates--
-      return true
-    }
-    return this.idleFrame(now)
+  /** A PING or a WINDOW_UPDATE came. False: too many. */
+  companion(now: number): boolean {
+    if (this.#credit < 1) return this.idleFrame(now)
+    this.#credit--
+    return true
+  }
+
+  #earn(credit: number): void {
+    this.#credit = Math.min(this.#credit + credit, maxCredit)
   }
 
   #begin(now: number): void {
     this.#since = now
     this.#streams = this.#resets = this.#idleFrames = 0
-    this.#updates = Math.min(this.#updates, maxIdleFrames)
   }
 }

@@ -4,6 +4,9 @@
 import type { Socket } from 'node:net'
 import type { Flushable, Http2Shared } from './shared.ts'
 
+/** So much is copied rather than that it might hold a whole chunk. */
+const smallWrite = 2048
+
 export class FrameOutput {
   /** Where the next frame begins in what `room` returns. */
   at = 0
@@ -34,6 +37,11 @@ export class FrameOutput {
     return this.#chunk
   }
 
+  /** All that has been composed is with the socket. */
+  get isEmpty(): boolean {
+    return this.at === 0
+  }
+
   /** The turn is over. */
   turned(): void {
     this.#isMarked = false
@@ -47,6 +55,12 @@ export class FrameOutput {
     this.#chunk = null
     this.at = 0
     if (this.#isClosed || at === 0) {
+      this.#shared.giveChunk(chunk)
+      return
+    }
+    if (at <= smallWrite || this.#written.length > 0) {
+      // While the socket does not take octets, each turn would keep a chunk for a few of them.
+      this.#socket.write(Buffer.from(chunk.subarray(0, at)))
       this.#shared.giveChunk(chunk)
       return
     }

@@ -87,6 +87,10 @@ export class RequestComposer implements FieldSink {
           return
         }
         break
+      case 17:
+        // The one that goes to the app is ours.
+        if (this.isTunnel && equals(source, nameStart, nameEnd, 'sec-websocket-key')) return
+        break
       case 14:
         if (equals(source, nameStart, nameEnd, 'content-length')) {
           const length = lengthIn(source, valueStart, valueEnd)

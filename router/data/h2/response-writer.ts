@@ -60,6 +60,15 @@ export function writeInterim(connection: Http2Connection, stream: number, head: 
   writeResponse(connection, stream, head, source, head.status, false)
 }
 
+/** An answer of nothing but a status. */
+export function writeStatus(connection: Http2Connection, stream: number, status: number): void {
+  const { encoder, out } = connection
+  const chunk = out.room(frameHeaderSize + maxBeginLength + statusLength)
+  const start = out.at + frameHeaderSize
+  const at = encoder.status(chunk, encoder.begin(chunk, start), status)
+  out.at = frameHeaderBlock(chunk, start, at, stream, true, maxFrameSize)
+}
+
 const trailerFields = new Fields()
 
 /** `lines`: field lines with their CRLFs. Ends the stream. */

@@ -7,6 +7,8 @@ import { RequestComposer, TrailerComposer } from './request-composer.ts'
 /** Frames of one connection that are written together; larger ones get memory of their own. */
 const chunkSize = 64 * 1024
 const scratchSize = 160 * 1024
+/** Fields that the router adds to those of an answer, at most. */
+const ownFields = 16
 /** Chunks kept for the next turn. */
 const maxSpareChunks = 64
 
@@ -19,9 +21,10 @@ export class Http2Shared {
   readonly request = new RequestComposer()
   readonly trailers = new TrailerComposer()
   /** Of the head that is being translated. */
-  readonly response = new ResponseHead()
-  /** Octets of bodies that wait for windows or sockets, and of requests that wait for endpoints. */
-  pending = 0
+  readonly response = new ResponseHead(ownFields)
+  /** Octets of answers that wait for windows or sockets, and of requests that wait for endpoints. */
+  outgoing = 0
+  incoming = 0
   readonly #spare: Buffer[] = []
   readonly #scratch = Buffer.allocUnsafeSlow(scratchSize)
   #marked: Flushable[] = []

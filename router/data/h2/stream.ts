@@ -20,12 +20,18 @@ import { type ErrorCode, errorCode, flag, frameHeaderSize, frameType, maxFrameSi
 import { streamWindow } from './local-settings.ts'
 import { OctetQueue } from './octet-queue.ts'
 import type { RequestComposer } from './request-composer.ts'
-import { writeInterim, writeResponse, writeTrailers } from './response-writer.ts'
+import { writeInterim, writeResponse, writeStatus, writeTrailers } from './response-writer.ts'
 
 /** DATA frames shorter than this, cut so by a window, cost more than they carry. */
 const tinyFrame = 64
-/** Once the clients of a thread have this much waiting together, streams that bring more are reset. */
-const maxPendingTogether = 48 * 1024 * 1024
+/** Once the clients of a thread have this much waiting for endpoints together, streams that bring more are reset… */
+const maxHeldTogether = 48 * 1024 * 1024
+/** …of connections that have more than this. */
+const fairShare = 256 * 1024
+/** What a client may send before its tunnel stands. */
+const maxBeforeTunnel = 16 * 1024
+/** Smaller pieces of a body are gathered. */
+const gatheredLength = 1024
 /** Room for the framing of a chunk. */
 const chunkSlack = 32
 
@@ -54,6 +60,8 @@ export class Http2Stream extends Timed implements Client {
   #contentLength = -1
   #received = 0
   #reading = true
+  /** The read that brought octets last. */
+  #readSeen = 0
   #endDelivered = false
   readonly #early = new OctetQueue()
   #requestTrailers = ''
@@ -163,17 +171,42 @@ export class Http2Stream extends Timed implements Client {
       this.#connection.refuseStream(this, errorCode.protocolError)
       return false
     }
-    if (this.#reading && !this.#awaitsTunnel && this.#early.length === 0) {
+    const octets = end - start
+    const connection = this.#connection
+    const mayPass = this.#reading && !this.#awaitsTunnel
+    // The first piece of a read passes at once; small ones behind it go together, or each would be a write of its own.
+    if (mayPass && this.#early.length === 0 && (octets >= gatheredLength || this.#readSeen !== connection.reads)) {
+      this.#readSeen = connection.reads
       this.#consume(buffer, start, end)
-      this.#used(end - start)
-    } else if (this.context.http2.pending > maxPendingTogether) {
-      this.#connection.returnWindow(end - start)
-      this.#connection.refuseStream(this, errorCode.enhanceYourCalm)
-    } else {
+      this.#used(octets)
+    } else if (this.#isTooEarly(octets)) connection.returnWindow(octets)
+    else {
+      this.#hold(octets)
+      if (mayPass && this.#early.length === 0) connection.gather(this)
       this.#early.push(buffer, start, end)
-      this.context.http2.pending += end - start
     }
     return !this.#closed
+  }
+
+  /** Whether so many octets are more than may wait; then the stream has been reset. */
+  #isTooEarly(octets: number): boolean {
+    const connection = this.#connection
+    if (this.#awaitsTunnel && this.#early.length + octets > maxBeforeTunnel)
+      connection.refuseStream(this, errorCode.enhanceYourCalm)
+    else if (this.context.http2.incoming > maxHeldTogether && connection.held > fairShare)
+      connection.refuseStream(this, errorCode.internalError)
+    return this.#closed
+  }
+
+  /** So many octets more (or, negative, less) wait for the endpoint. */
+  #hold(octets: number): void {
+    this.#connection.held += octets
+    this.context.http2.incoming += octets
+  }
+
+  /** The read is over: what has been gathered passes. */
+  deliver(): void {
+    if (this.#reading && !this.#closed) this.resume()
   }
 
   /** `[0, length)` are field lines. */
@@ -188,7 +221,8 @@ export class Http2Stream extends Timed implements Client {
       return
     }
     this.remoteEnded = true
-    if (this.#early.length === 0) this.#deliverEnd()
+    // While nothing is to pass, the end is not either: `resume` follows.
+    if (this.#early.length === 0 && this.#reading) this.#deliverEnd()
     this.#settle()
   }
 
@@ -267,16 +301,17 @@ export class Http2Stream extends Timed implements Client {
       this.#consume(early.buffer!, early.start, early.start + octets)
       if (this.#closed) return
       early.shift(octets)
-      this.context.http2.pending -= octets
+      this.#hold(-octets)
       this.#used(octets)
     }
-    if (early.length === 0 && this.remoteEnded) this.#deliverEnd()
+    if (early.length === 0 && this.remoteEnded && this.#reading) this.#deliverEnd()
   }
 
   // ----------------------------------------------------------------------------------------------- to the client
 
+  /** Infinite when nothing may be read ahead for it any more, however much the settings allow. */
   get waiting(): number {
-    return this.#waiting.length
+    return this.#connection.queue.mayReadAhead ? this.#waiting.length : Infinity
   }
 
   get blocked(): boolean {
@@ -313,6 +348,13 @@ export class Http2Stream extends Timed implements Client {
     }
     const connection = this.#connection
     const { status, framing } = response
+    // To such a request any 2xx says that the tunnel stands (RFC 8441 section 5), and it does not.
+    if (this.#awaitsTunnel && status >= 200 && status < 300) {
+      this.#phase = complete
+      this.#localEnded = true
+      writeStatus(connection, this.id, 502)
+      return end
+    }
     if (status === 101) {
       this.#phase = tunnels
       writeResponse(connection, this.id, response, buffer, 200, false)
@@ -359,13 +401,13 @@ export class Http2Stream extends Timed implements Client {
   #data(buffer: Buffer, start: number, end: number): void {
     let at = start
     if (this.#waiting.length === 0) at = this.#frames(buffer, start, end, maxFramesAtOnce)
+    if (this.#closed) return
     if (at < end) {
       this.#waiting.push(buffer, at, end)
-      this.#connection.waiting += end - at
-      this.context.http2.pending += end - at
+      this.#connection.queue.wait(end - at)
       if (!this.#isQueued) {
         this.#isQueued = true
-        this.#connection.enqueue(this)
+        this.#connection.queue.enqueue(this)
       }
     } else if (this.#ends && !this.#localEnded && this.#waiting.length === 0) this.#writeEnd()
   }
@@ -373,12 +415,13 @@ export class Http2Stream extends Timed implements Client {
   /** DATA frames of `[start, end)` as far as windows and socket allow; the position behind what went out. */
   #frames(buffer: Buffer, start: number, end: number, count: number): number {
     const connection = this.#connection
-    const { out } = connection
+    const { out, queue } = connection
     let at = start
     for (let i = 0; i < count && at < end && !connection.isFull; i++) {
-      const octets = Math.min(end - at, maxFrameSize, this.sendWindow, connection.sendWindow)
+      const octets = Math.min(end - at, maxFrameSize, this.sendWindow, queue.window)
       if (octets <= 0) break
-      if (octets < tinyFrame && octets < end - at && !connection.offences.idleFrame(this.context.timers.now)) {
+      if (octets >= tinyFrame || octets === end - at) connection.offences.data(octets)
+      else if (!connection.offences.idleFrame(this.context.timers.now)) {
         connection.offend('windows opened too little')
         return end
       }
@@ -389,7 +432,7 @@ export class Http2Stream extends Timed implements Client {
       at += octets
       this.sendWindow -= octets
       this.#sent += octets
-      connection.spend(octets)
+      queue.spend(octets)
       if (last) this.#localEnded = true
     }
     return at
@@ -405,8 +448,7 @@ export class Http2Stream extends Timed implements Client {
     const octets = this.#frames(waiting.buffer!, waiting.start, waiting.end, 1) - waiting.start
     if (this.#closed) return false
     waiting.shift(octets)
-    this.#connection.waiting -= octets
-    this.context.http2.pending -= octets
+    this.#connection.queue.wait(-octets)
     if (waiting.length > 0) return true
     this.#isQueued = false
     if (this.#ends && !this.#localEnded) this.#writeEnd()
@@ -450,6 +492,8 @@ export class Http2Stream extends Timed implements Client {
   // ----------------------------------------------------------------------------------------------------- endings
 
   setDeadline(delay: number): void {
+    // A tunnel may outlive its stream, until its endpoint has taken what is left.
+    if (this.#closed && this.#tunnel === null) return
     this.context.timers.set(this, delay)
   }
 
@@ -462,6 +506,7 @@ export class Http2Stream extends Timed implements Client {
 
   finished(): void {
     this.#exchange = null
+    if (this.#closed) return
     this.setDeadline(clientTimeout)
     this.#settle()
   }
@@ -501,8 +546,8 @@ export class Http2Stream extends Timed implements Client {
     this.#closed = true
     const { context } = this
     context.timers.remove(this)
-    context.http2.pending -= this.#waiting.length + this.#early.length
-    this.#connection.waiting -= this.#waiting.length
+    this.#connection.queue.wait(-this.#waiting.length)
+    this.#hold(-this.#early.length)
     // What nobody will use up any more counts as used: other streams need the room.
     this.#connection.returnWindow(this.#early.length)
     this.#waiting.clear()

@@ -66,18 +66,29 @@ const COLON = 58
 export class Fields {
   count = 0
   /** Where each line begins (also where its name begins), where the name ends, and where the trimmed value begins and ends. */
-  readonly lineStart = new Int32Array(maxFields)
-  readonly nameEnd = new Int32Array(maxFields)
-  readonly valueStart = new Int32Array(maxFields)
-  readonly valueEnd = new Int32Array(maxFields)
+  readonly lineStart: Int32Array
+  readonly nameEnd: Int32Array
+  readonly valueStart: Int32Array
+  readonly valueEnd: Int32Array
   /** Behind the line's CRLF. */
-  readonly lineEnd = new Int32Array(maxFields)
-  readonly id = new Uint8Array(maxFields)
+  readonly lineEnd: Int32Array
+  readonly id: Uint8Array
   /** Where `scan` goes on when more octets have come: the beginning of the incomplete line. */
   resume = 0
   /** What is known of that line: how many of its octets are in order, and the length of its name once the colon came. */
   #seen = 0
   #nameLength = 0
+
+  /** With room for `more` than anybody may send. */
+  constructor(more = 0) {
+    const size = maxFields + more
+    this.lineStart = new Int32Array(size)
+    this.nameEnd = new Int32Array(size)
+    this.valueStart = new Int32Array(size)
+    this.valueEnd = new Int32Array(size)
+    this.lineEnd = new Int32Array(size)
+    this.id = new Uint8Array(size)
+  }
 
   reset(): void {
     this.count = 0
@@ -142,7 +153,7 @@ export class Fields {
       while (valueEnd > valueStart && (buffer[valueEnd - 1] === SP || buffer[valueEnd - 1] === HTAB)) valueEnd--
       at += 2
       const n = this.count
-      if (n === maxFields) return tooLarge
+      if (n === this.id.length) return tooLarge
       this.lineStart[n] = start
       this.nameEnd[n] = nameEnd
       this.valueStart[n] = valueStart

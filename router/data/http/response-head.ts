@@ -9,7 +9,7 @@ const CR = 13
 const SP = 32
 
 export class ResponseHead {
-  readonly fields = new Fields()
+  readonly fields: Fields
   readonly framing = new Framing()
   status = 0
   /** The reason phrase, without the blank before it; may be empty. */
@@ -24,6 +24,11 @@ export class ResponseHead {
   #start = -1
   /** Octets of an incomplete reason phrase that are in order. */
   #reasonSeen = 0
+
+  /** `more`: fields beside those that an endpoint may send. */
+  constructor(more = 0) {
+    this.fields = new Fields(more)
+  }
 
   reset(): void {
     this.fields.reset()

@@ -6,7 +6,7 @@ import type { Socket } from 'node:net'
 import { counter } from '../../model/counters.ts'
 import type { ThreadContext } from '../context.ts'
 import { FrameReader, type FrameSink } from '../h2/frame-reader.ts'
-import { defaultWindow, type ErrorCode, errorCode, maxFrameSize, maxWindow, preface, setting } from '../h2/frames.ts'
+import { defaultWindow, type ErrorCode, errorCode, maxWindow, preface, setting } from '../h2/frames.ts'
 import { type FieldSink, HpackDecoder } from '../h2/hpack-decoder.ts'
 import { Offences } from '../h2/offences.ts'
 import { Timed } from '../timers.ts'
@@ -194,7 +194,7 @@ export class Http2Session extends Timed implements FrameSink, Dialer {
   /** The caller has looked at both windows, and takes its own back itself. */
   sendData(stream: number, source: Buffer, start: number, end: number, endStream: boolean): void {
     this.window -= end - start
-    for (let at = start; at === start || at < end; at += maxFrameSize) this.#offences.data()
+    this.#offences.data(end - start)
     this.#output.data(stream, source, start, end, endStream)
   }
 
@@ -376,7 +376,7 @@ export class Http2Session extends Timed implements FrameSink, Dialer {
 
   /** A frame that DATA brings about. */
   #onReply(): void {
-    if (!this.#offences.windowUpdate(this.#context.timers.now)) this.#fail(errorCode.enhanceYourCalm)
+    if (!this.#offences.companion(this.#context.timers.now)) this.#fail(errorCode.enhanceYourCalm)
   }
 
   #onIdleFrame(): void {
