@@ -17,6 +17,11 @@ export interface ClusterApi extends AsyncDisposable {
   /** Creates the object or brings it to this state; resolves when the API has it. */
   apply(object: KubeObject): Promise<void>
   delete(object: KubeObject): Promise<void>
+  /** Whether it can be changed while it is away, so that there is much to hear of when it comes back. */
+  readonly changesWhileAway: boolean
+  /** Breaks every connection and takes no other until `comeBack`. */
+  goAway(): Promise<void>
+  comeBack(): Promise<void>
 }
 
 /** `directory` takes files of the API; it must be there. A real one needs the own network namespace. */
@@ -31,6 +36,9 @@ async function startFake(directory: string): Promise<ClusterApi> {
     backendAddress: '127.0.0.1',
     apply: async object => void api.apply(object as FakeObject),
     delete: async object => void api.delete(referenceOf(object)),
+    changesWhileAway: true,
+    goAway: async () => api.goAway(),
+    comeBack: async () => api.comeBack(),
     [Symbol.asyncDispose]: () => api.close(),
   }
 }
@@ -51,6 +59,9 @@ async function startReal(): Promise<ClusterApi> {
     async delete(object) {
       await plane.request('DELETE', resourcePath(referenceOf(object)))
     },
+    changesWhileAway: false,
+    goAway: () => plane.killApiServer(),
+    comeBack: () => plane.startApiServer(),
     [Symbol.asyncDispose]: () => plane.stop(),
   }
 }

@@ -55,6 +55,11 @@ export class Workbench implements AsyncDisposable {
     process.on('SIGTERM', this.#onSignal)
   }
 
+  /** Children that have not ended. */
+  get running(): readonly Running[] {
+    return [...this.#children.values()].map(({ running }) => running)
+  }
+
   /** A path in the run's directory. */
   path(name: string): string {
     return join(this.directory, name)

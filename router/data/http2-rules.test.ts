@@ -8,7 +8,7 @@ import { block, FramePeer, frame, pair, request, uint32 } from '#test/support/fr
 import { attacks } from '#test/support/http2-attacks.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
 import { type Stage, type StageOptions, setStage } from '#test/support/stage.ts'
-import { errorCode, flag, frameType, setting } from './h2/frames.ts'
+import { errorCode, flag, frameType, preface, setting } from './h2/frames.ts'
 
 failOnLeaks()
 
@@ -96,6 +96,19 @@ for (const [name, first] of slow) {
     await peer.closed()
   })
 }
+
+test('a preface that comes octet by octet buys no time', async () => {
+  await using stage = await setHttp2Stage()
+  await using peer = await FramePeer.silent(stage.thread.httpsPort, host)
+  await stage.thread.opens({ https: 1 })
+  // Twice as long as a client may take, had it all come.
+  for (const octet of preface) {
+    if (peer.isClosed) break
+    peer.send(Buffer.of(octet))
+    await stage.thread.elapse(350)
+  }
+  await peer.closed()
+})
 
 test('a window that the client lowers below what is under way is kept to', async () => {
   await using stage = await setHttp2Stage()

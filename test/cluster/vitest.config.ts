@@ -6,7 +6,12 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   root: new URL('../..', import.meta.url).pathname,
   test: {
-    include: ['test/cluster/**/*.test.ts', 'test/charts/**/*.test.ts', 'test/conformance/**/*.test.ts'],
+    include: [
+      'test/cluster/**/*.test.ts',
+      'test/charts/**/*.test.ts',
+      'test/conformance/**/*.test.ts',
+      'test/soak/**/*.test.ts',
+    ],
     environment: 'node',
     pool: 'forks',
     fileParallelism: false,

