@@ -1,5 +1,11 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createSecureServer, type ServerHttp2Session } from 'node:http2'
+import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
-import { parseH2load } from './h2load.ts'
+import { selfSign } from '#kit/self-signed.ts'
+import { Workbench } from '../../support/workbench.ts'
+import { h2load, parseH2load } from './h2load.ts'
 
 const output = (protocol = 'h2') => `starting benchmark...
 TLS Protocol: TLSv1.3
@@ -23,3 +29,37 @@ const broken: [name: string, output: string, want: RegExp][] = [
 ]
 for (const [name, text, want] of broken)
   test(`refused: ${name}`, () => expect(() => parseH2load(text, '')).toThrow(want))
+
+test.runIf(h2load.absence() === null)(
+  'each run is told for itself, though its log has the name of the last one',
+  async () => {
+    await using bench = new Workbench()
+    const { chain, key } = selfSign(['a.bench.example'], 30, Date.now())
+    let served = 0
+    const sessions = new Set<ServerHttp2Session>()
+    const server = createSecureServer({ cert: chain, key }, (_request, response) => {
+      served += 1
+      response.end('ok')
+    })
+    server.on('session', session => sessions.add(session))
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const plan = {
+      ...{ scheme: 'https' as const, port: (server.address() as AddressInfo).port, method: 'GET' as const, path: '/' },
+      ...{ requestBytes: 0, asksForGzip: false, hosts: ['a.bench.example'], connections: 2, streams: 4, seconds: 1 },
+    }
+    for (let run = 0; run < 2; run++) {
+      served = 0
+      const stem = bench.path('load')
+      const running = await bench.start({ name: 'h2load', ...h2load.prepare(plan, stem) })
+      expect(await running.ended).toBe(0)
+      const { requests, failures } = h2load.parse(readFileSync(running.stdout, 'utf8'), stem)
+      expect(requests).toBeGreaterThan(0)
+      expect(requests).toBeLessThanOrEqual(served)
+      expect(failures).toBe(0)
+    }
+    for (const session of sessions) session.destroy()
+    const closed = once(server, 'close')
+    server.close()
+    await closed
+  },
+)

@@ -1,7 +1,7 @@
 // h2load of nghttp2: connections with many streams each. Its own summary has no percentiles, so they come from the log
 // that it writes of every request.
 
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { findProgram, programVersion } from '../../support/machine.ts'
 import { percentile } from '../../support/statistics.ts'
 import type { LoadGenerator, LoadPlan, LoadResult } from '../load.ts'
@@ -11,7 +11,11 @@ export const h2load: LoadGenerator = {
   version: () => programVersion('h2load', ['--version'], /nghttp2\/(\S+)/) ?? 'unknown',
   absence: () =>
     findProgram('h2load') === null ? 'no h2load on this machine (Debian: apt-get install nghttp2-client)' : null,
-  prepare: (plan, stem) => ({ program: findProgram('h2load')!, args: argumentsOf(plan, stem) }),
+  prepare(plan, stem) {
+    // It appends, and what others were measured at is not to be counted again.
+    rmSync(`${stem}.requests`, { force: true })
+    return { program: findProgram('h2load')!, args: argumentsOf(plan, stem) }
+  },
   parse: (output, stem) => parseH2load(output, readFileSync(`${stem}.requests`, 'utf8')),
 }
 
