@@ -6,12 +6,14 @@ import { createLogger, flushLog } from '#kit/log.ts'
 import { onShutdown } from '#kit/shutdown.ts'
 import { version } from '#kit/version.ts'
 import { parseConfig } from './config.ts'
-import { startRouter } from './router.ts'
 
 // V8 lets the young generation of each thread grow to 64 MB and gives nothing back. Control keeps what it begins with,
 // 2 MB, which costs it nothing (bench:start); data threads begin with 8 MB and keep that: TLS needs half of it.
 setFlagsFromString('--semi-space-growth-factor=1')
 setFlagsFromString('--min-semi-space-size=4')
+
+// Only now, as what it imports makes the young generation grow.
+const { startRouter } = await import('./router.ts')
 
 function leave(error: unknown): never {
   const { line, code } = explainExit('deis-router', error)

@@ -19,7 +19,7 @@ for (const attack of attacks) {
     expect(longest).toBeLessThan(5_000)
     expect(failed).toBe(0)
     expect(memory).toBeLessThan(64 * 1024 * 1024)
-    // Twice is what the bench looks for; a busy machine has an order of magnitude more.
-    expect(meanwhile).toBeLessThan(20 * Math.max(before, 5))
+    // Twice is what the bench looks for; a busy machine has far more.
+    expect(meanwhile).toBeLessThan(50 * Math.max(before, 10))
   })
 }
