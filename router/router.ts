@@ -24,6 +24,7 @@ import { createSelfSigned } from './control/self-signed.ts'
 import { checkSnapshotFile, readSnapshot, SnapshotKeeper } from './control/snapshot.ts'
 import type { Source } from './control/source.ts'
 import { statsPage, stubStatus } from './control/stats.ts'
+import { lifeOfKeys } from './control/ticket-key-list.ts'
 import { World } from './control/world.ts'
 import type { Patch } from './model/patch.ts'
 
@@ -158,6 +159,7 @@ class RunningRouter implements Router {
       publish: patch => this.#publishLive(patch),
       onStep: () => {
         this.#names?.want(world.wantedNames())
+        this.#plane.shareTicketKeys(world.ticketKeys())
         this.#leadership?.mark()
       },
       log: this.#log,
@@ -216,6 +218,7 @@ class RunningRouter implements Router {
       world,
       problems: () => control.problems(),
       synced: () => control.synced,
+      ticketKeyLife: () => lifeOfKeys(this.#published.settings?.tls.sessionTimeout ?? 0),
       log: this.#log,
     })
   }

@@ -413,6 +413,7 @@ describe('§8 certificates', () => {
     expect([...world.wantedSecrets().keys()].sort()).toEqual([
       'deis/deis-router-dhparam',
       'deis/deis-router-platform-cert',
+      'deis/deis-router-ticket-keys',
       'shop/new-cert',
       'shop/old-cert',
     ])

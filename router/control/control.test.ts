@@ -77,11 +77,13 @@ class HandSource implements Source {
     this.workload.replace([])
     this.named(platform).replace([])
     this.named(dhParameters).replace([])
+    this.named(ticketKeys).replace([])
   }
 }
 
 const platform = 'deis/deis-router-platform-cert'
 const dhParameters = 'deis/deis-router-dhparam'
+const ticketKeys = 'deis/deis-router-ticket-keys'
 const controls: Control[] = []
 afterEach(() => Promise.all(controls.splice(0).map(control => control.stop())))
 
@@ -173,10 +175,12 @@ test('nothing is published before all has been heard; then the whole world at on
   await until(() => control.waitingFor().length === 1)
   expect(control.waitingFor()).toEqual(['deployment'])
   source.workload.replace([])
-  await until(() => source.following.size === 3)
-  expect(control.waitingFor().toSorted()).toEqual([dhParameters, platform, 'shop/web-cert'].map(key => `secret ${key}`))
+  await until(() => source.following.size === 4)
+  const secrets = [dhParameters, platform, ticketKeys, 'shop/web-cert']
+  expect(control.waitingFor().toSorted()).toEqual(secrets.map(key => `secret ${key}`))
   source.named(platform).replace([])
   source.named(dhParameters).replace([])
+  source.named(ticketKeys).replace([])
   expect(patches).toEqual([])
   source.named('shop/web-cert').replace([secret('web-cert')])
   const first = await published(1)
@@ -236,7 +240,7 @@ test('a host that changes its certificate has one all the time', async () => {
   await until(() => source.following.has('shop/new-cert'))
   source.named('shop/new-cert').replace([secret('new-cert')])
   expect(certificates(await published(2))).toEqual(['web.example.com shop/new-cert'])
-  expect(source.following).toEqual(new Set([platform, dhParameters, 'shop/new-cert']))
+  expect(source.following).toEqual(new Set([platform, dhParameters, ticketKeys, 'shop/new-cert']))
 })
 
 test('a Secret that does not come holds a change back for a moment only', async () => {
@@ -272,7 +276,7 @@ test('thousands of Secrets begin a few at a time', async () => {
   }
   expect(most).toBeLessThanOrEqual(16)
   expect((await published(1)).routes.upserts).toHaveLength(200)
-  expect(new Set(source.followed).size).toBe(202)
+  expect(new Set(source.followed).size).toBe(203)
 })
 
 test('the first publication waits for all certificates to be checked, which takes more than one step', async () => {

@@ -14,6 +14,7 @@ import { HandOver } from './hand-over.ts'
 import { listenError, type Port, probePort } from './port.ts'
 import type { Published } from './published.ts'
 import { ThreadLog } from './thread-log.ts'
+import type { TicketKey } from './ticket-key-list.ts'
 import { TicketKeys } from './ticket-keys.ts'
 
 /** A thread that died this often before it served will not serve. */
@@ -183,6 +184,11 @@ export class DataPlane implements DataThreadHost {
     if (patch.settings !== undefined) this.#applySettings()
     for (const thread of this.#places) thread.post({ kind: 'patch', patch })
     if (this.#started && patch.builder !== undefined) void this.#followBuilder()
+  }
+
+  /** The keys of session tickets that all replicas know; empty: none, and the threads share what no other process knows. */
+  shareTicketKeys(keys: readonly TicketKey[]): void {
+    this.#ticketKeys.share(keys)
   }
 
   /** Resolves when every thread that serves has this version or a later one in force. */

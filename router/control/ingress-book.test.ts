@@ -431,6 +431,7 @@ describe('TLS', () => {
       'deis/deis-router-platform-cert',
       'shop/two',
       'deis/deis-router-dhparam',
+      'deis/deis-router-ticket-keys',
     ])
     made.remove(ingress('shop/two', {})).settle()
     expect([made.certificate('a.example'), made.problems()]).toEqual(['shop/one', []])

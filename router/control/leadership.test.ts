@@ -57,9 +57,11 @@ async function start(parts: Partial<LeadershipOptions> = {}): Promise<Leadership
         const all = api.list({ apiVersion: 'v1', plural: 'services', namespace })
         return (all.find(({ metadata }) => metadata.name === name) as Service | undefined) ?? null
       },
+      storedTicketKeys: () => [{ since: 0, octets: new Uint8Array(48) }],
     },
     problems: () => [problem],
     synced: () => true,
+    ticketKeyLife: () => Number.POSITIVE_INFINITY,
     publishService: null,
     publishAddresses: [{ ip: '192.0.2.1' }],
     log: createLogger({ destination: { write: line => void messages.push(JSON.parse(line).message) } }),
@@ -162,6 +164,15 @@ test('I-S2 the status follows the Service in front of us', async () => {
   one.mark()
   await stored(() => JSON.stringify(told()) === '[{"ip":"198.51.100.2"}]')
   expect(api.requests.filter(statusWrites)).toHaveLength(2)
+})
+
+test('the leader makes keys of session tickets', async () => {
+  const secret = { apiVersion: 'v1', plural: 'secrets', namespace: 'deis', name: 'deis-router-ticket-keys' }
+  api.create({ apiVersion: 'v1', kind: 'Secret', metadata: { namespace: 'deis', name: secret.name } })
+  await start({ ticketKeyLife: () => 3_600_000 })
+  await api.requestsToBe(1, ({ method, path }) => method === 'PUT' && path.endsWith(secret.name))
+  await exchange()
+  expect(Object.keys(field(api.get(secret), 'data'))).toEqual([expect.stringMatching(/^since-[0-9]+$/)])
 })
 
 test('a Lease that we may not use is told of in the log', async () => {

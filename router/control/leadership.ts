@@ -1,5 +1,5 @@
 // What one replica does for all, and who that is: one holds the Lease `deis-router-leader`, writes the status of
-// Ingress objects, and reports Problems as Events. Traffic does not depend on it.
+// Ingress objects, reports Problems as Events, and makes the keys of session tickets. Traffic does not depend on it.
 
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
@@ -12,7 +12,10 @@ import type { Service } from '#kube/types.ts'
 import type { Problem } from '../model/problem.ts'
 import { EventRecorder } from './event-recorder.ts'
 import { addressesToPublish, type PublishAddress } from './published-status.ts'
+import { ticketKeysSecret } from './shared-ticket-keys.ts'
 import { StatusPublisher, type StatusWorld } from './status-publisher.ts'
+import { TicketKeyKeeper } from './ticket-key-keeper.ts'
+import type { TicketKey } from './ticket-key-list.ts'
 
 const leaseName = 'deis-router-leader'
 
@@ -28,11 +31,15 @@ export interface LeadershipOptions {
   readonly world: StatusWorld & {
     /** A Service as far as its addresses are concerned; null: there is none. */
     service(namespace: string, name: string): Service | null
+    /** The keys of session tickets that are in their Secret. */
+    storedTicketKeys(): readonly TicketKey[]
   }
   /** Of the world, those of the source included. */
   readonly problems: () => readonly Problem[]
   /** Whether world and problems are known in full. */
   readonly synced: () => boolean
+  /** How long a key makes session tickets, milliseconds. */
+  readonly ticketKeyLife: () => number
   /** The Service in front of us; null: none. */
   readonly publishService: { readonly namespace: string; readonly name: string } | null
   /** What status tells when there is no such Service, or it has no address. */
@@ -56,6 +63,7 @@ export class Leadership {
   readonly #election: LeaderElection
   readonly #publisher: StatusPublisher
   readonly #recorder: EventRecorder
+  readonly #keeper: TicketKeyKeeper
   readonly #ending = new AbortController()
   #running: Promise<void> | null = null
   /** What ended a term before its time. */
@@ -78,6 +86,14 @@ export class Leadership {
       synced,
     })
     this.#recorder = new EventRecorder({ ...options, instance: identity, synced })
+    this.#keeper = new TicketKeyKeeper({
+      client,
+      secret: ticketKeysSecret(namespace),
+      known: () => world.storedTicketKeys(),
+      life: options.ticketKeyLife,
+      log,
+      ...(options.clock === undefined ? {} : { clock: options.clock }),
+    })
     this.#election = new LeaderElection({
       client,
       namespace,
@@ -126,10 +142,10 @@ export class Leadership {
   }
 
   async #lead(term: AbortSignal): Promise<void> {
-    this.#log.info('this replica leads: it writes the status of Ingress objects and Events')
+    this.#log.info('this replica leads: it writes the status of Ingress objects, Events and keys of session tickets')
     const end = new AbortController()
     const signal = AbortSignal.any([term, end.signal])
-    const parts = [this.#publisher.run(signal), this.#recorder.run(signal)].map(part =>
+    const parts = [this.#publisher.run(signal), this.#recorder.run(signal), this.#keeper.run(signal)].map(part =>
       part.catch(error => {
         this.#fault ??= error
         // One that leads by half would keep others from leading.

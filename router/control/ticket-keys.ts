@@ -1,35 +1,40 @@
-// The keys of session tickets (RFC 5077 section 4, RFC 8446 section 4.6.1), which all data threads share, so that a client
-// may resume with any of them. Node takes one set of keys at a time: a rotation ends all tickets of before, which then
-// cost a full handshake. So keys live for half a day, and never for less than a session may be resumed.
+// The keys of session tickets in this process, the same in all its data threads, so that a client may resume with any of
+// them: those that all replicas share, or else our own, which no other replica can read. Shared keys that nobody
+// follows up (the leader may not write them, or they were deleted) do not count for ever: then ours do.
 
-import { randomBytes } from 'node:crypto'
+import {
+  credibleTicketKeys,
+  joinTicketKeys,
+  lead,
+  lifeOfKeys,
+  nextTicketKeys,
+  type TicketKey,
+} from './ticket-key-list.ts'
 
-const hour = 3_600_000
-const shortestLife = 12 * hour
-/** The most that TLS 1.3 lets a ticket live (RFC 8446 section 4.6.1). */
-const longestLife = 7 * 24 * hour
-
-/** How long keys are used when sessions may be resumed for `sessionTimeout`; milliseconds. */
-export function lifeOfKeys(sessionTimeout: number): number {
-  return Math.min(Math.max(shortestLife, sessionTimeout), longestLife)
-}
+/** Longer than timers can wait is not needed: keys live for a week at most. */
+const longestWait = 24 * 3_600_000
 
 export class TicketKeys implements Disposable {
-  readonly #onRotated: (keys: Uint8Array) => void
-  #keys = newKeys()
-  #madeAt = performance.now()
-  #life = shortestLife
-  #timer: NodeJS.Timeout
+  readonly #onChanged: (keys: Uint8Array) => void
+  readonly #now: () => number
+  #life = lifeOfKeys(0)
+  #own: readonly TicketKey[] = []
+  #shared: readonly TicketKey[] = []
+  #current: Uint8Array
+  #timer: NodeJS.Timeout | undefined
+  #disposed = false
 
-  /** `onRotated` is called with each new set. */
-  constructor(onRotated: (keys: Uint8Array) => void) {
-    this.#onRotated = onRotated
-    this.#timer = this.#wait()
+  /** `onChanged` is called with what `current` has become. */
+  constructor(onChanged: (keys: Uint8Array) => void, now: () => number = Date.now) {
+    this.#onChanged = onChanged
+    this.#now = now
+    this.#current = this.#joined()
+    this.#wait()
   }
 
-  /** 48 octets. A secret: it goes to data threads and nowhere else. */
+  /** Sets of 48 octets, that which makes tickets first. A secret: it goes to data threads and nowhere else. */
   get current(): Uint8Array {
-    return this.#keys
+    return this.#current
   }
 
   /** Milliseconds for which sessions may be resumed. */
@@ -37,28 +42,55 @@ export class TicketKeys implements Disposable {
     const life = lifeOfKeys(sessionTimeout)
     if (life === this.#life) return
     this.#life = life
-    clearTimeout(this.#timer)
-    this.#timer = this.#wait()
+    this.#look()
+  }
+
+  /** What all replicas know; empty: nothing. */
+  share(keys: readonly TicketKey[]): void {
+    if (keys === this.#shared) return
+    this.#shared = keys
+    this.#look()
   }
 
   [Symbol.dispose](): void {
+    this.#disposed = true
     clearTimeout(this.#timer)
   }
 
-  #wait(): NodeJS.Timeout {
-    const left = Math.max(0, this.#madeAt + this.#life - performance.now())
-    return setTimeout(() => this.#rotate(), left).unref()
+  #look(): void {
+    if (this.#disposed) return
+    const joined = this.#joined()
+    this.#wait()
+    if (Buffer.compare(joined, this.#current) === 0) return
+    this.#current = joined
+    this.#onChanged(joined)
   }
 
-  #rotate(): void {
-    this.#keys = newKeys()
-    this.#madeAt = performance.now()
-    this.#timer = this.#wait()
-    this.#onRotated(this.#keys)
+  #joined(): Uint8Array {
+    const now = this.#now()
+    const shared = this.#usable(now)
+    if (shared.length > 0) return joinTicketKeys(shared, now)
+    this.#own = nextTicketKeys(this.#own, now, this.#life) ?? this.#own
+    return joinTicketKeys(this.#own, now)
   }
-}
 
-/** In a buffer of its own: what crosses to a thread takes the whole buffer along. */
-function newKeys(): Uint8Array {
-  return new Uint8Array(randomBytes(48))
+  /** Of what replicas share; empty: our own keys are in use. */
+  #usable(now: number): readonly TicketKey[] {
+    const keys = credibleTicketKeys(this.#shared, now)
+    const newest = keys.at(-1)
+    return newest !== undefined && now < newest.since + 2 * this.#life ? keys : []
+  }
+
+  /** Until the next key's time comes, or shared ones have had theirs, or another one of our own is due. */
+  #wait(): void {
+    clearTimeout(this.#timer)
+    const now = this.#now()
+    const shared = this.#usable(now)
+    const keys = shared.length > 0 ? shared : this.#own
+    const newest = keys.at(-1)!.since
+    const times = keys.map(({ since }) => since).filter(since => since > now)
+    times.push(keys === shared ? newest + 2 * this.#life : newest + this.#life - lead)
+    const wait = Math.min(longestWait, Math.max(1000, Math.min(...times) - now))
+    this.#timer = setTimeout(() => this.#look(), wait).unref()
+  }
 }

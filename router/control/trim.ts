@@ -5,6 +5,7 @@ import type { Deployment, EndpointSlice, Ingress, IngressClass, ObjectMeta, Secr
 
 const ownPrefix = 'router.deis.io/'
 const nginxPrefix = 'nginx.ingress.kubernetes.io/'
+const ticketKeyEntry = /^since-/
 const serviceLabels = ['app', 'router.deis.io/routable']
 
 export function trimService({ metadata, spec }: Service): Service {
@@ -46,14 +47,18 @@ export function trimEndpointSlice({ metadata, addressType, endpoints, ports }: E
   }
 }
 
-/** What a certificate is made of, and parameters of key exchange; Secrets for other purposes keep nothing of theirs. */
-export function trimSecret({ metadata, type, data }: Secret): Secret {
+/**
+ * What a certificate is made of, authorities, parameters of key exchange and keys of session tickets; Secrets for other
+ * purposes keep nothing of theirs.
+ */
+export function trimSecret({ metadata, type, data = {} }: Secret): Secret {
+  const tickets = Object.keys(data).filter(key => ticketKeyEntry.test(key))
   return {
     apiVersion: 'v1',
     kind: 'Secret',
     metadata: trimMetadata(metadata),
     type,
-    data: pick(data, ['tls.crt', 'tls.key', 'dhparam']),
+    data: pick(data, ['tls.crt', 'tls.key', 'ca.crt', 'dhparam', ...tickets]),
   }
 }
 

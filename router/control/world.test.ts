@@ -113,6 +113,7 @@ class Fixture {
 const ids = (items: readonly { readonly id: string }[]) => items.map(({ id }) => id)
 const platform = 'deis/deis-router-platform-cert'
 const dhParameters = 'deis/deis-router-dhparam'
+const ticketKeys = 'deis/deis-router-ticket-keys'
 
 test('the first patch has the default settings, of an empty world as well', () => {
   const { world } = new Fixture()
@@ -257,7 +258,7 @@ test('§7 a Service that loses all its hosts has no upstream, no app and needs n
   const patch = fixture.take()
   expect(ids(patch.upstreams.upserts)).toEqual(['a/web:80'])
   expect(patch.apps.map(({ app }) => app)).toEqual(['a/web'])
-  expect(fixture.wanted()).toEqual([platform, dhParameters])
+  expect(fixture.wanted()).toEqual([platform, dhParameters, ticketKeys])
   expect(fixture.slice(slice('b/web', 'b-1', '10.0.0.2')).world.take()).toBeNull()
 })
 
@@ -265,7 +266,7 @@ test('§8 a route has its certificate once the Secret is whole, and keeps the la
   const annotations = { certificates: 'a.example:web' }
   const fixture = new Fixture().put(service('shop/web', { domains: 'a.example', annotations }))
   expect(fixture.take().routes.upserts[0]?.certificate).toBeNull()
-  expect(fixture.wanted()).toEqual([platform, 'shop/web-cert', dhParameters])
+  expect(fixture.wanted()).toEqual([platform, 'shop/web-cert', dhParameters, ticketKeys])
   expect(fixture.problems()).toEqual([])
 
   expect(fixture.secret('shop/web-cert', 'absent').world.take()).toBeNull()
@@ -327,11 +328,11 @@ test('a Secret that is no longer wanted is forgotten', () => {
     routes: { upserts: [{ certificate: null }] },
     certificates: { upserts: [], deletes: ['shop/web-cert'] },
   })
-  expect(fixture.wanted()).toEqual([platform, dhParameters])
-  expect([...before.keys()]).toEqual([platform, 'shop/web-cert', dhParameters])
+  expect(fixture.wanted()).toEqual([platform, dhParameters, ticketKeys])
+  expect([...before.keys()]).toEqual([platform, 'shop/web-cert', dhParameters, ticketKeys])
   // Wanted again, it has to be told anew.
   expect(fixture.put(service('shop/web', { domains: 'a.example', annotations })).world.take()).toBeNull()
-  expect(fixture.wanted()).toEqual([platform, 'shop/web-cert', dhParameters])
+  expect(fixture.wanted()).toEqual([platform, 'shop/web-cert', dhParameters, ticketKeys])
 })
 
 test('wantedSecrets is the same Map while nothing changes', () => {

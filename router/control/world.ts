@@ -30,7 +30,9 @@ import { RouteBook } from './route-book.ts'
 import { isRoutable, platformSecret, type SecretRef, type ServiceContext, translateService } from './service.ts'
 import { ServiceSet } from './service-set.ts'
 import { SettingsBook } from './settings-book.ts'
+import { SharedTicketKeys, ticketKeysSecret } from './shared-ticket-keys.ts'
 import { SliceSet } from './slice-set.ts'
+import type { TicketKey } from './ticket-key-list.ts'
 import { UpstreamBook } from './upstream-book.ts'
 
 export interface WorldOptions {
@@ -71,6 +73,8 @@ export class World {
   readonly #builder: BuilderBook
   readonly #dhParameters: DhParameters
   readonly #dhSecret: SecretRef
+  readonly #ticketKeys: SharedTicketKeys
+  readonly #ticketSecret: SecretRef
   #wantedByRoutes: ReadonlyMap<string, SecretRef> | null = null
   #wanted: ReadonlyMap<string, SecretRef> = new Map()
   #version = 0
@@ -110,6 +114,8 @@ export class World {
     this.#builder = new BuilderBook({ ref, externalNames, upstreams, problems })
     this.#dhSecret = dhParametersSecret(namespace)
     this.#dhParameters = new DhParameters(this.#dhSecret)
+    this.#ticketSecret = ticketKeysSecret(namespace)
+    this.#ticketKeys = new SharedTicketKeys(this.#ticketSecret)
   }
 
   services(change: Change<Service>): void {
@@ -145,7 +151,8 @@ export class World {
 
   /** The Secret `namespace/name`, whatever the object calls itself. Ignored unless `wantedSecrets` has it by then. */
   secret(namespace: string, name: string, change: Change<Secret>): void {
-    if (namespace === this.#dhSecret.namespace && name === this.#dhSecret.name) this.#dhParameters.apply(change)
+    if (namespace === this.#namespace && name === this.#dhSecret.name) this.#dhParameters.apply(change)
+    else if (namespace === this.#namespace && name === this.#ticketSecret.name) this.#ticketKeys.apply(change)
     else this.#certificates.deliver(namespace, name, change)
   }
 
@@ -218,15 +225,16 @@ export class World {
   }
 
   /**
-   * The Secrets to watch, by `NAMESPACE/NAME`: the router's own two, and those that objects name for hosts which are
+   * The Secrets to watch, by `NAMESPACE/NAME`: the router's own, and those that objects name for hosts which are
    * theirs. Changes with `take` only, and is the same Map as before when it did not change.
    */
   wantedSecrets(): ReadonlyMap<string, SecretRef> {
     const wanted = this.#certificates.wanted()
     if (wanted !== this.#wantedByRoutes) {
       this.#wantedByRoutes = wanted
-      const { namespace, name } = this.#dhSecret
-      this.#wanted = new Map(wanted).set(`${namespace}/${name}`, this.#dhSecret)
+      const all = new Map(wanted)
+      for (const own of [this.#dhSecret, this.#ticketSecret]) all.set(`${own.namespace}/${own.name}`, own)
+      this.#wanted = all
     }
     return this.#wanted
   }
@@ -234,6 +242,16 @@ export class World {
   /** The names outside the cluster to resolve and tell by `externalName`; changes with `take` only. */
   wantedNames(): ReadonlySet<string> {
     return this.#upstreams.wantedNames()
+  }
+
+  /** The keys of session tickets that replicas share, which no Patch tells; the same array while they do not change. */
+  ticketKeys(): readonly TicketKey[] {
+    return this.#ticketKeys.keys
+  }
+
+  /** What of them is in their Secret; empty: nothing, or it has not been heard of. */
+  storedTicketKeys(): readonly TicketKey[] {
+    return this.#ticketKeys.stored
   }
 
   /** Of every Ingress there is. As of the last `take`. */
@@ -279,6 +297,7 @@ export class World {
     const isUsable = this.#certificates.standing(this.#platformCertificate) === 'usable'
     const change = this.#settings.read(isUsable ? this.#platformCertificate : null, this.#dhParameters.usable)
     this.#problems.set('dh parameters', this.#dhParameters.problems())
+    this.#problems.set('ticket keys', this.#ticketKeys.problems())
     if (change === 'all') {
       this.#services.touchAll()
       this.#ingresses.touchAll()

@@ -171,6 +171,25 @@ describe('sessions', () => {
       change(stage, { ciphers: null })
       expect((await visit(stage, only(version), later.session)).resumed).toBe(true)
     })
+
+    for (const servername of ['a.example', 'nobody.example']) {
+      test(`§16 new keys end no session while the old ones still read (${version}, ${servername})`, async () => {
+        await using stage = await setTlsStage({})
+        const way = { ...only(version), servername }
+        const first = await visit(stage, way)
+        const [old, next] = [Buffer.alloc(48, 'ticket'), Buffer.alloc(48, 'next')]
+        // Told of before its time, it reads what other replicas make already.
+        stage.thread.message({ kind: 'ticket-keys', keys: Buffer.concat([old, next]) })
+        const second = await visit(stage, way, first.session)
+        stage.thread.message({ kind: 'ticket-keys', keys: Buffer.concat([next, old]) })
+        const third = await visit(stage, way, second.session)
+        expect([second.resumed, third.resumed]).toEqual([true, true])
+        stage.thread.message({ kind: 'ticket-keys', keys: next })
+        // What was resumed under the new key came with a new ticket.
+        expect((await visit(stage, way, third.session)).resumed).toBe(true)
+        expect((await visit(stage, way, first.session)).resumed).toBe(false)
+      })
+    }
   }
 
   test('a session of another name is of no use without a ticket or a cache entry', async () => {

@@ -11,16 +11,22 @@ import type { CertificateStore } from './certificates.ts'
 import type { ThreadContext } from './context.ts'
 import { socketOptions } from './http/listener.ts'
 import { errorPage } from './rescue.ts'
+import { TicketKeyRing } from './ticket-key-ring.ts'
 import { cachesSessions, recordSize, type TlsOptions, tlsOptions } from './tls-options.ts'
 import { SessionCache } from './tls-session-cache.ts'
 
 /** How long a client may take for its handshake, in milliseconds. */
 const handshakeTimeout = 10_000
+/**
+ * Which sessions are ours (RFC 5077 section 4 lets tickets be bound to more than their keys). Node's default holds the command
+ * line, which need not be the same in all replicas.
+ */
+const sessionIdContext = 'deis-router'
 
 export interface TlsTerminatorOptions {
   readonly context: ThreadContext
   readonly certificates: CertificateStore
-  /** 48 octets, a secret. */
+  /** As `model/ticket-keys.ts` has it, a secret. */
   readonly ticketKeys: Uint8Array
   /** The context for a server name; null: the default one. */
   readonly lookup: (serverName: string) => SecureContext | null
@@ -34,7 +40,7 @@ export class TlsTerminator {
   readonly #sessions: SessionCache
   /** Whom PROXY headers named, by the connection beneath, until the handshake is done. */
   readonly #announced = new WeakMap<Socket, string>()
-  #ticketKeys: Buffer
+  readonly #ticketKeys: TicketKeyRing
   /** The last that the library took. */
   #tls: TlsOptions = {}
   #recordSize = 16_384
@@ -43,7 +49,7 @@ export class TlsTerminator {
 
   constructor(options: TlsTerminatorOptions) {
     this.#options = options
-    this.#ticketKeys = Buffer.from(options.ticketKeys)
+    this.#ticketKeys = new TicketKeyRing(options.ticketKeys)
     const { counters } = options.context
     // It never listens: it is handed every connection.
     this.#server = createServer({
@@ -52,7 +58,7 @@ export class TlsTerminator {
       allowHalfOpen: false,
       handshakeTimeout,
       ALPNProtocols: ['http/1.1'],
-      ticketKeys: this.#ticketKeys,
+      sessionIdContext,
       SNICallback: (serverName, done) => {
         try {
           done(null, options.lookup(serverName) ?? undefined)
@@ -61,6 +67,7 @@ export class TlsTerminator {
         }
       },
     })
+    this.#ticketKeys.install(this.#server)
     this.#sessions = new SessionCache(this.#server)
     this.#server.on('secureConnection', socket => this.#secured(socket))
     this.#server.on('tlsClientError', (error, socket) => {
@@ -106,10 +113,10 @@ export class TlsTerminator {
     this.#renew()
   }
 
-  /** From now on tickets are made with these keys, and those made with the last ones mean a full handshake. */
+  /** From now on tickets are made with the first of these keys, and those made with others mean a full handshake. */
   setTicketKeys(keys: Uint8Array): void {
-    this.#ticketKeys = Buffer.from(keys)
-    this.#server.setTicketKeys(this.#ticketKeys)
+    this.#ticketKeys.replace(keys)
+    this.#ticketKeys.install(this.#server)
   }
 
   #renew(): void {
@@ -118,7 +125,8 @@ export class TlsTerminator {
     for (const certificate of new Set([first, this.#shown ?? first, ...others])) {
       const { id, chain, key } = certificate
       try {
-        this.#server.setSecureContext({ ...this.#tls, cert: chain, key, ticketKeys: this.#ticketKeys })
+        this.#server.setSecureContext({ ...this.#tls, cert: chain, key, sessionIdContext })
+        this.#ticketKeys.install(this.#server)
         this.#shown = certificate
         return
       } catch (error) {

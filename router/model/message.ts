@@ -21,7 +21,7 @@ export interface DataThreadOptions {
   readonly counters: SharedArrayBuffer
   /** How many connections of clients may be open when the settings do not say: half of the thread's file descriptors. */
   readonly capacity: number
-  /** 48 octets that protect session tickets (RFC 5077 section 4), the same in all threads. A secret. */
+  /** What protects session tickets, as `ticket-keys.ts` has it, the same in all threads. A secret. */
   readonly ticketKeys: Uint8Array
   /** The world to start from, with `reset`. */
   readonly world: Patch

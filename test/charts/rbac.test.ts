@@ -47,6 +47,7 @@ const own = [
   'deis: deployments.apps [deis-router] list+watch',
   'deis: leases.coordination.k8s.io [deis-router-leader] get+update',
   'deis: secrets [deis-router-platform-cert deis-router-dhparam] list+watch',
+  'deis: secrets [deis-router-ticket-keys] get+list+watch+update',
 ]
 const inOneNamespace = [
   'shop: endpointslices.discovery.k8s.io list+watch',
@@ -172,5 +173,11 @@ describe('permissions', () => {
 
   test('the Lease that may be updated is there, and the chart says nothing of who holds it', async () => {
     expect((await render()).one('Lease', 'deis-router-leader')).not.toHaveProperty('spec')
+  })
+
+  test('the Secret with keys of session tickets is there, and the chart says nothing of what is in it', async () => {
+    const secret = (await render()).one('Secret', 'deis-router-ticket-keys')
+    expect(secret).not.toHaveProperty('data')
+    expect(secret).not.toHaveProperty('stringData')
   })
 })

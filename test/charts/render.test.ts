@@ -27,6 +27,7 @@ describe('defaults', () => {
       'PodDisruptionBudget deis/deis-router',
       'Role deis/deis-router',
       'RoleBinding deis/deis-router',
+      'Secret deis/deis-router-ticket-keys',
       'Service deis/deis-router',
       'Service deis/deis-router-admin',
       'ServiceAccount deis/deis-router',

@@ -84,6 +84,7 @@ describe('the API server takes every object and knows every field', () => {
 describe('a release', () => {
   const deployment = '/apis/apps/v1/namespaces/deis/deployments/deis-router'
   const lease = '/apis/coordination.k8s.io/v1/namespaces/deis/leases/deis-router-leader'
+  const tickets = '/api/v1/namespaces/deis/secrets/deis-router-ticket-keys'
   const values: Values = { certificates: [{ namespace: 'shop', secrets: ['shop-cert'] }] }
   let before: readonly string[]
   let router: ApiClient
@@ -118,12 +119,17 @@ describe('a release', () => {
     [200, 'GET', `${shop}/secrets?${one('shop-cert')}`],
     [200, 'GET', `${shop}/secrets?watch=1&timeoutSeconds=1&${one('shop-cert')}`],
     [200, 'GET', lease],
+    [200, 'GET', tickets],
+    [200, 'GET', `/api/v1/namespaces/deis/secrets?${one('deis-router-ticket-keys')}`],
     [200, 'PATCH', `${ingress}/status`, { status: { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } } }],
     [200, 'POST', `${shop}/events`, event('shop')],
     [403, 'GET', '/api/v1/secrets'],
     [403, 'GET', `${shop}/secrets`],
     [403, 'GET', `${shop}/secrets?${one('other-cert')}`],
     [403, 'GET', '/api/v1/namespaces/deis/secrets'],
+    [403, 'POST', '/api/v1/namespaces/deis/secrets', { metadata: { name: 'other' } }],
+    [403, 'PUT', tickets.replace('deis-router-ticket-keys', 'other'), { metadata: { name: 'other' } }],
+    [403, 'DELETE', tickets],
     [403, 'GET', '/apis/apps/v1/namespaces/deis/deployments'],
     [403, 'GET', '/api/v1/pods'],
     [403, 'GET', '/api/v1/nodes'],
@@ -148,13 +154,17 @@ describe('a release', () => {
       expect(found).toBe(status)
     })
 
-  test('an upgrade of settings reaches the annotations, rolls nothing out and deposes no leader', async () => {
+  test('an upgrade of settings reaches the annotations, rolls nothing out, deposes no leader and ends no session', async () => {
     interface Found {
       readonly metadata: { readonly annotations: Readonly<Record<string, string>> }
       readonly spec?: { readonly holderIdentity?: string; readonly template?: object }
+      readonly data?: object
     }
     const { metadata } = await router.request<Found>('GET', lease)
     await router.request('PUT', lease, { metadata, spec: { holderIdentity: 'deis-router-1' } })
+    const empty = await router.request<Found>('GET', tickets)
+    const data = { 'since-1': Buffer.alloc(48).toString('base64') }
+    await router.request('PUT', tickets, { ...empty, data })
     const old = await plane.request<Found>('GET', deployment)
     await release(plane, 'upgrade', {
       ...values,
@@ -168,6 +178,7 @@ describe('a release', () => {
     // A roll-out is what a change of the template brings about.
     expect(upgraded.spec?.template).toEqual(old.spec?.template)
     expect((await router.request<Found>('GET', lease)).spec?.holderIdentity).toBe('deis-router-1')
+    expect((await router.request<Found>('GET', tickets)).data).toEqual(data)
     await release(plane, 'upgrade', values)
     const back = await plane.request<Found>('GET', deployment)
     expect(Object.keys(back.metadata.annotations).filter(key => key.startsWith('router.'))).toEqual([])

@@ -118,7 +118,10 @@ function tlsSecret(name: string, pair: { chain: string; key: string }) {
 /** What the chart lets the router do, without anything else of the chart. */
 async function permissions(): Promise<string> {
   const chart = new URL('../../charts/router', import.meta.url).pathname
-  const templates = ['serviceaccount', 'rbac', 'lease'].flatMap(name => ['--show-only', `templates/${name}.yaml`])
+  const templates = ['serviceaccount', 'rbac', 'lease', 'ticket-keys'].flatMap(name => [
+    '--show-only',
+    `templates/${name}.yaml`,
+  ])
   return run(await helm(), ['template', 'router', chart, '--namespace', 'deis', ...templates])
 }
 
