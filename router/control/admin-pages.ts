@@ -70,6 +70,10 @@ function policyPart(policy: Policy): unknown {
         shown: shown.map(({ address, prefix }) => `${address}/${prefix}`),
       }
     }
+    case 'client-certificate': {
+      const { kind, authorities, required, passToApp } = policy
+      return { kind, authorities, required, passToApp }
+    }
     default:
       return assertNever(policy)
   }

@@ -25,6 +25,7 @@ import {
   readTable,
   row,
 } from './annotation-table.ts'
+import { type ClientCertificateSettings, clientCertificateRows, clientCertificatesOf } from './client-certificates.ts'
 import { type DomainEntry, parseDomainEntry } from './domain.ts'
 import { referrerPolicy, routerWideTlsKeys } from './router-settings.ts'
 
@@ -38,6 +39,8 @@ export interface AppSettings {
   readonly certificates: ReadonlyMap<DomainEntry, string>
   /** Null: not set. Empty: a list that does not parse, which must let nobody in rather than everybody. */
   readonly whitelist: readonly Cidr[] | null
+  /** Null: nobody is asked for a certificate. */
+  readonly clientCertificates: ClientCertificateSettings | null
   readonly connectTimeout: number
   readonly tcpTimeout: number | null
   readonly maintenance: boolean
@@ -71,6 +74,7 @@ const rows = {
   domains: grave(optional(domains, 'no domains, so that the app is not routed', inForce)),
   certificates: grave(optional(certificates, 'no certificates, so that no domain of its own has HTTPS', inForce)),
   whitelist: grave(optional(whitelist, 'a list that lets nobody in', inForce)),
+  ...clientCertificateRows,
   connectTimeout: row(duration, '30s', inForce),
   tcpTimeout: optional(duration, "the router's defaultTimeout", inForce),
   maintenance: row(boolean, 'false', inForce),
@@ -110,6 +114,7 @@ export function readAppSettings(annotations: Annotations, object: ObjectRef): Ap
     domains: of.domains ?? [],
     certificates: of.certificates ?? new Map(),
     whitelist: isSpoilt ? [] : of.whitelist,
+    clientCertificates: clientCertificatesOf(of, prefix, annotations, object, problems),
     connectTimeout: of.connectTimeout,
     tcpTimeout: of.tcpTimeout,
     maintenance: of.maintenance,

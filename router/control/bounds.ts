@@ -14,6 +14,10 @@ export const longestPrefix = 1024
 /** Routes for locations of one host app, of all its handlers: its hosts times their prefixes. */
 export const mostLocationRoutes = 1000
 
+/** Certificates in the `ca.crt` of a Secret, each of which every handshake names to clients, and characters of it. */
+export const mostAuthorities = 100
+export const longestAuthorities = 262_144
+
 /** Rules, paths, entries of `spec.tls` and hosts in them of one Ingress, all together. */
 export const mostIngressParts = 1000
 

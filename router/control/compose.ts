@@ -16,6 +16,7 @@ export function compose(first: Patch | null, second: Patch): Patch {
     routes: composeDelta(first.routes, second.routes),
     upstreams: composeDelta(first.upstreams, second.upstreams),
     certificates: composeDelta(first.certificates, second.certificates),
+    authorities: composeDelta(first.authorities, second.authorities),
     apps: [...first.apps, ...second.apps],
   }
 }

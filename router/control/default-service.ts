@@ -58,6 +58,7 @@ export function translateDefaultService(
       backend: backendOf(upstream, standard, settings),
     },
     secret: null,
+    authorities: null,
     needsCertificate: false,
     target: { kind: 'fixed', endpoints: [{ address: address.toLowerCase(), port }] },
   }

@@ -27,7 +27,7 @@ import type { ProblemBook } from './problem-book.ts'
 import type { IngressStatus } from './published-status.ts'
 import type { RouteBook } from './route-book.ts'
 import type { RouteDraft } from './route-draft.ts'
-import { backendOf } from './route-parts.ts'
+import { authoritiesOf, backendOf } from './route-parts.ts'
 import { appName } from './service.ts'
 import { resolvePort } from './service-port.ts'
 import { nowhere, type UpstreamTarget } from './upstream-book.ts'
@@ -274,7 +274,7 @@ export class IngressBook {
   }
 
   #routeDraft(
-    { app, policies, requestStart, referrerPolicy }: IngressTranslation,
+    { ref, app, policies, requestStart, referrerPolicy }: IngressTranslation,
     { id, host, serverName, path }: IngressDraft,
     leading: Leading,
     standing: Extract<Standing, { readonly kind: 'guest' | 'own' }>,
@@ -299,6 +299,7 @@ export class IngressBook {
         backend: backendOf(leading.id, app, settings),
       },
       secret,
+      authorities: authoritiesOf(app, ref.namespace),
       needsCertificate: isGuest,
       target: leading.target,
     }

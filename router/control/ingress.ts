@@ -6,6 +6,7 @@ import type { HostMatch, PathMatch, Policy, RouteId } from '../model/route.ts'
 import type { RouterSettings } from '../model/settings.ts'
 import { type AppSettings, readAppSettings } from './app-settings.ts'
 import { claimKey } from './claims.ts'
+import { clientCertificateKeys } from './client-certificates.ts'
 import type { BackendShape, IngressShape, RuleShape } from './ingress-shape.ts'
 import { policiesOf, referrerPolicyOf } from './route-parts.ts'
 import type { SecretRef } from './service.ts'
@@ -54,6 +55,7 @@ const honoured: ReadonlySet<string> = new Set(
     'tcpTimeout',
     'maintenance',
     'whitelist',
+    ...clientCertificateKeys,
     'ssl.enforce',
     'nginx.proxyBuffers.enabled',
     'nginx.proxyBuffers.number',

@@ -88,8 +88,9 @@ export function addLocations(
   // Policies depend on the two apps alone, not on the prefix.
   const policies = new Map<Handler, readonly Policy[]>()
   for (const handler of owners.values()) {
-    const { whitelist } = host.app
-    policies.set(handler, policiesOf({ ...handler.translation.app, whitelist }, settings, false))
+    const { whitelist, clientCertificates } = host.app
+    const app = { ...handler.translation.app, whitelist, clientCertificates }
+    policies.set(handler, policiesOf(app, settings, false))
   }
   const drafts: RouteDraft[] = []
   for (const draft of host.drafts) {

@@ -156,6 +156,7 @@ test('the numbers of the threads, in the text format', async () => {
       "deis_router_failures_total{code="upstream-timeout"} 0",
       "deis_router_client_aborts_total 146",
       "deis_router_forbidden_total 148",
+      "deis_router_client_certificates_refused_total 320",
       "deis_router_compressed_responses_total{coding="gzip"} 228",
       "deis_router_compressed_responses_total{coding="br"} 0",
       "deis_router_compressed_responses_total{coding="zstd"} 0",

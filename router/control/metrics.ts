@@ -244,6 +244,11 @@ export class Metrics {
       counter.clientAborts,
     )
     total('forbidden_total', 'Requests answered 403, their client being in no allowed block.', counter.forbidden)
+    total(
+      'client_certificates_refused_total',
+      'Requests refused because their client did not show the certificate that the app asks for.',
+      counter.clientCertificatesRefused,
+    )
     const byCoding = (name: string, help: string, first: number): void =>
       byLabel(
         name,
@@ -475,6 +480,8 @@ const codes = Object.keys({
   'certificate-missing': true,
   'certificate-invalid': true,
   'certificate-expired': true,
+  'authorities-missing': true,
+  'authorities-invalid': true,
   forbidden: true,
   'invalid-manifest': true,
   'invalid-object': true,

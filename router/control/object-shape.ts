@@ -43,6 +43,13 @@ export function refKey({ kind, namespace, name }: ObjectRef): string {
   return `${kind} ${namespace}/${name}`
 }
 
+/** The object that `refKey` made the key of. */
+export function refOfKey(key: string): ObjectRef {
+  const [kind = '', path = ''] = key.split(' ')
+  const [namespace = '', name = ''] = path.split('/')
+  return { kind, namespace, name }
+}
+
 const labelValue = /^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/
 
 function readServicePort(raw: unknown, path: string): ServicePort {

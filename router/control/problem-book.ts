@@ -28,6 +28,8 @@ const noProblems: Readonly<Record<ProblemCode, number>> = {
   'certificate-missing': 0,
   'certificate-invalid': 0,
   'certificate-expired': 0,
+  'authorities-missing': 0,
+  'authorities-invalid': 0,
   forbidden: 0,
   'invalid-manifest': 0,
   'invalid-object': 0,

@@ -1,6 +1,7 @@
 // What the data threads have been told, kept in one place: for a thread that starts later, for the snapshot on disk,
 // for metrics and for the admin pages. It shares its objects with the patches, so it costs little.
 
+import type { Authorities, AuthoritiesId } from '../model/authorities.ts'
 import type { Certificate, CertificateId } from '../model/certificate.ts'
 import type { AppSlot, Builder, Delta, Patch } from '../model/patch.ts'
 import type { Route, RouteId } from '../model/route.ts'
@@ -13,6 +14,7 @@ export class Published {
   readonly #routes = new Map<RouteId, Route>()
   readonly #upstreams = new Map<UpstreamId, Upstream>()
   readonly #certificates = new Map<CertificateId, Certificate>()
+  readonly #authorities = new Map<AuthoritiesId, Authorities>()
   readonly #slots = new Map<string, number>()
   /** How many routes each app has: an app without routes is gone. */
   readonly #routesOfApp = new Map<string, number>()
@@ -65,6 +67,7 @@ export class Published {
       this.#routes.clear()
       this.#upstreams.clear()
       this.#certificates.clear()
+      this.#authorities.clear()
       this.#slots.clear()
       this.#routesOfApp.clear()
       this.#builder = null
@@ -79,6 +82,7 @@ export class Published {
     this.#applyRoutes(next.routes)
     merge(this.#upstreams, next.upstreams)
     merge(this.#certificates, next.certificates)
+    merge(this.#authorities, next.authorities)
     for (const { app, slot } of next.apps) this.#slots.set(app, slot)
     // An app that comes back is told with its slot again.
     for (const app of this.#slots.keys()) if (!this.#routesOfApp.has(app)) this.#slots.delete(app)
@@ -96,6 +100,7 @@ export class Published {
       routes: { upserts: [...this.#routes.values()], deletes: [] },
       upstreams: { upserts: [...this.#upstreams.values()], deletes: [] },
       certificates: { upserts: [...this.#certificates.values()], deletes: [] },
+      authorities: { upserts: [...this.#authorities.values()], deletes: [] },
       apps: this.apps(),
     }
   }

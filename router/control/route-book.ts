@@ -1,10 +1,11 @@
 // The routes in force, by the object that they come from, and what they hold: upstreams, certificates, rows of the
-// counters. A route that is to change its certificate keeps the one it has until the new one has been heard of.
+// counters. Its client certificates let nobody in while their authorities are not at hand. A route that is to change its certificate keeps the one it has until the new one has been heard of.
 
 import type { CertificateId } from '../model/certificate.ts'
 import type { AppSlot, Delta } from '../model/patch.ts'
 import type { Route, RouteId } from '../model/route.ts'
 import { AppSlots } from './app-slots.ts'
+import type { AuthorityBook } from './authority-book.ts'
 import type { CertificateBook } from './certificate-book.ts'
 import { Ledger } from './ledger.ts'
 import type { RouteDraft } from './route-draft.ts'
@@ -14,19 +15,23 @@ import type { UpstreamBook } from './upstream-book.ts'
 interface Holding {
   readonly routes: ReadonlyMap<RouteId, Route>
   readonly certificates: ReadonlyMap<CertificateId, SecretRef>
+  /** By `NAMESPACE/NAME`. */
+  readonly authorities: ReadonlyMap<string, SecretRef>
 }
 
-const nothing: Holding = { routes: new Map(), certificates: new Map() }
+const nothing: Holding = { routes: new Map(), certificates: new Map(), authorities: new Map() }
 
 export class RouteBook {
   readonly #certificates: CertificateBook
+  readonly #authorities: AuthorityBook
   readonly #upstreams: UpstreamBook
   readonly #holdings = new Map<string, Holding>()
   readonly #ledger = new Ledger<RouteId, Route>()
   readonly #slots = new AppSlots()
 
-  constructor(certificates: CertificateBook, upstreams: UpstreamBook) {
+  constructor(certificates: CertificateBook, authorities: AuthorityBook, upstreams: UpstreamBook) {
     this.#certificates = certificates
+    this.#authorities = authorities
     this.#upstreams = upstreams
   }
 
@@ -36,10 +41,15 @@ export class RouteBook {
     if (drafts.length === 0 && before === nothing) return
     const routes = new Map<RouteId, Route>()
     const certificates = new Map<CertificateId, SecretRef>()
+    const authorities = new Map<string, SecretRef>()
     for (const draft of drafts) {
       const { route: wanted, secret, target } = draft
       if (wanted.certificate !== null && secret !== null) certificates.set(wanted.certificate, secret)
-      const route = this.#settle(draft, before, certificates)
+      if (draft.authorities !== null) {
+        const { namespace, name } = draft.authorities
+        authorities.set(`${namespace}/${name}`, draft.authorities)
+      }
+      const route = this.#admit(draft, this.#settle(draft, before, certificates))
       routes.set(route.id, route)
       // What is new is taken before what is old is given back, so that nothing that stays is let go in between.
       this.#upstreams.acquire(route.backend.upstream, target)
@@ -55,7 +65,9 @@ export class RouteBook {
       if (!before.certificates.has(id)) this.#certificates.use(id, secret, owner)
     }
     for (const id of before.certificates.keys()) if (!certificates.has(id)) this.#certificates.unuse(id, owner)
-    if (routes.size > 0) this.#holdings.set(owner, { routes, certificates })
+    for (const [path, secret] of authorities) if (!before.authorities.has(path)) this.#authorities.use(secret, owner)
+    for (const [path, secret] of before.authorities) if (!authorities.has(path)) this.#authorities.unuse(secret, owner)
+    if (routes.size > 0) this.#holdings.set(owner, { routes, certificates, authorities })
     else this.#holdings.delete(owner)
   }
 
@@ -65,6 +77,16 @@ export class RouteBook {
 
   whole(): { readonly routes: Delta<Route, RouteId>; readonly apps: readonly AppSlot[] } {
     return { routes: this.#ledger.whole(), apps: this.#slots.whole() }
+  }
+
+  /** The route with the authorities of its clients, as far as they are known. */
+  #admit(draft: RouteDraft, route: Route): Route {
+    const authorities = draft.authorities === null ? null : this.#authorities.authorities(draft.authorities)
+    if (authorities === null) return route
+    const policies = route.policies.map(policy =>
+      policy.kind === 'client-certificate' ? { ...policy, authorities } : policy,
+    )
+    return { ...route, policies }
   }
 
   /** The route as it can be now; adds to `certificates` what it keeps meanwhile. */

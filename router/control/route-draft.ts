@@ -9,6 +9,8 @@ export interface RouteDraft {
   readonly route: Route
   /** The Secret behind that certificate; null when the route names none. */
   readonly secret: SecretRef | null
+  /** The Secret with the authorities of its clients; null: they are not asked, or nobody gets in. */
+  readonly authorities: SecretRef | null
   /** Whether the route is 404 on the HTTPS port unless its certificate is usable (contract section 8). */
   readonly needsCertificate: boolean
   /** What the upstream stands for. */

@@ -6,18 +6,30 @@ import type { Backend, Policy } from '../model/route.ts'
 import type { RouterSettings } from '../model/settings.ts'
 import type { UpstreamId } from '../model/upstream.ts'
 import type { AppSettings } from './app-settings.ts'
+import { closedPolicy } from './client-certificates.ts'
+import type { SecretRef } from './service.ts'
 
 /** Contract section 13: nginx's 4k is a frequent complaint, so that the setting can only raise the limit. */
 const leastHeadLimit = 64 * 1024
 
-/** `exceptChallenges`: whether HTTP-01 challenges are spared the redirect to HTTPS. */
+/**
+ * What may answer before the app does; nobody gets past its client certificates before `route-book.ts` knows the
+ * authorities. `exceptChallenges`: whether HTTP-01 challenges are spared the redirect to HTTPS.
+ */
 export function policiesOf(app: AppSettings, settings: RouterSettings, exceptChallenges: boolean): readonly Policy[] {
   const policies: Policy[] = []
   if (app.maintenance) policies.push({ kind: 'maintenance' })
   if (app.enforceHttps || settings.tls.enforce) policies.push({ kind: 'enforce-https', exceptChallenges })
   const blocks = allowedBlocks(app.whitelist, settings)
   if (blocks !== null) policies.push({ kind: 'allow-list', blocks })
+  if (app.clientCertificates !== null) policies.push(closedPolicy(app.clientCertificates))
   return policies
+}
+
+/** The Secret with the authorities of its clients, in the app's own namespace; null: there is none to look at. */
+export function authoritiesOf({ clientCertificates }: AppSettings, namespace: string): SecretRef | null {
+  const name = clientCertificates?.secret ?? null
+  return name === null ? null : { namespace, name }
 }
 
 /** Whom the whitelists let in (section 10); null: no whitelist is active. */

@@ -41,7 +41,7 @@ export class SecretWatches {
     this.#options = options
   }
 
-  /** Begins and ends watches so that there is one for each of `wanted`. */
+  /** Begins and ends watches so that there is one for each of `wanted`, of whatever keys. */
   want(wanted: ReadonlyMap<string, SecretRef>): void {
     if (wanted === this.#wanted) return
     this.#wanted = wanted
@@ -64,7 +64,7 @@ export class SecretWatches {
     this.#beginSome()
   }
 
-  /** `NAMESPACE/NAME` of those that have said nothing yet. */
+  /** The keys of those that have said nothing yet. */
   unsettled(): readonly string[] {
     return this.unsettledSince(0)
   }
@@ -85,10 +85,11 @@ export class SecretWatches {
     const failing = new Set<string>()
     for (const { resource, lastError } of this.#options.source.states()) if (lastError !== null) failing.add(resource)
     const now = performance.now()
-    for (const [key, watch] of this.#watches) {
+    for (const watch of this.#watches.values()) {
       if (watch.settled) continue
-      if (refused.has(key)) watch.settled = true
-      if (watch.settled || failing.has(`secret ${key}`) || now - (watch.begunAt ?? now) > slow) this.#begun(watch)
+      const path = `${watch.ref.namespace}/${watch.ref.name}`
+      if (refused.has(path)) watch.settled = true
+      if (watch.settled || failing.has(`secret ${path}`) || now - (watch.begunAt ?? now) > slow) this.#begun(watch)
     }
     this.#beginSome()
   }

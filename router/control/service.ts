@@ -16,7 +16,7 @@ import { type DomainEntry, type DomainHost, hostOf, isDotless } from './domain.t
 import { type Locations, readLocations } from './location.ts'
 import { refKey } from './object-shape.ts'
 import type { RouteDraft } from './route-draft.ts'
-import { backendOf, policiesOf, referrerPolicyOf } from './route-parts.ts'
+import { authoritiesOf, backendOf, policiesOf, referrerPolicyOf } from './route-parts.ts'
 import { resolvePort } from './service-port.ts'
 
 export interface SecretRef {
@@ -88,6 +88,7 @@ export function translateService(service: Service, context: ServiceContext): Ser
     referrerPolicy: referrerPolicyOf(app, settings),
     backend: backendOf(upstream, app, settings),
   } as const
+  const authorities = authoritiesOf(app, namespace)
   const target = { kind: 'service', service: refKey(ref), port: appPort } as const
 
   const drafts = new Map<string, RouteDraft>()
@@ -106,7 +107,7 @@ export function translateService(service: Service, context: ServiceContext): Ser
       certificate,
       ...common,
     }
-    drafts.set(key, { route, secret, needsCertificate: true, target })
+    drafts.set(key, { route, secret, authorities, needsCertificate: true, target })
   }
   const port = resolvePort(service, appPort, context.externalNames)
   if (port.kind === 'none' && drafts.size > 0) {

@@ -58,9 +58,9 @@ const broken: [name: string, spoil: (text: string) => string, reason: RegExp][] 
   ['an empty file', () => '', /no header line/],
   ['cut off', text => text.slice(0, -10), /digest/],
   ['one byte changed', text => text.replace('a.example', 'b.example'), /digest/],
-  ['another format', text => text.replace('deis-router-snapshot/3', 'deis-router-snapshot/9'), /format/],
-  ['the format before', text => text.replace('deis-router-snapshot/3', 'deis-router-snapshot/2'), /format/],
-  ['another version of the router', text => text.replace(/(snapshot\/3) [^"]+/, '$1 0.0.0-other'), /format/],
+  ['another format', text => text.replace('deis-router-snapshot/4', 'deis-router-snapshot/9'), /format/],
+  ['the format before', text => text.replace('deis-router-snapshot/4', 'deis-router-snapshot/3'), /format/],
+  ['another version of the router', text => text.replace(/(snapshot\/4) [^"]+/, '$1 0.0.0-other'), /format/],
   ['no JSON at all', () => 'hello\nworld', /not JSON/],
   ['binary', () => '\0\x01\n\x02', /not JSON/],
 ]

@@ -13,7 +13,7 @@ import { version } from '#kit/version.ts'
 import type { Patch } from '../model/patch.ts'
 
 /** Holds our version: what a Patch looks like may change with each. A file of another version is ignored. */
-const format = `deis-router-snapshot/3 ${version}`
+const format = `deis-router-snapshot/4 ${version}`
 /** Larger than any configuration that a router could hold. */
 const maxSize = 512 * 1024 * 1024
 
@@ -93,6 +93,7 @@ function isWorld(value: unknown): value is Patch {
     isDelta(value.routes) &&
     isDelta(value.upstreams) &&
     isDelta(value.certificates) &&
+    isDelta(value.authorities) &&
     Array.isArray(value.apps)
   )
 }

@@ -15,6 +15,7 @@ import type { Patch } from '../model/patch.ts'
 import type { ObjectRef, ProblemCode } from '../model/problem.ts'
 import type { RouterSettings } from '../model/settings.ts'
 import { AppBook, uncovered } from './app-book.ts'
+import { AuthorityBook } from './authority-book.ts'
 import { builderRef } from './builder.ts'
 import { BuilderBook } from './builder-book.ts'
 import { certificateId } from './certificate.ts'
@@ -66,6 +67,7 @@ export class World {
   readonly #slices: SliceSet
   readonly #settings: SettingsBook
   readonly #certificates: CertificateBook
+  readonly #authorities: AuthorityBook
   readonly #upstreams: UpstreamBook
   readonly #routes: RouteBook
   readonly #apps: AppBook
@@ -75,7 +77,7 @@ export class World {
   readonly #dhSecret: SecretRef
   readonly #ticketKeys: SharedTicketKeys
   readonly #ticketSecret: SecretRef
-  #wantedByRoutes: ReadonlyMap<string, SecretRef> | null = null
+  #wantedByRoutes: readonly ReadonlyMap<string, SecretRef>[] = []
   #wanted: ReadonlyMap<string, SecretRef> = new Map()
   #version = 0
 
@@ -90,9 +92,11 @@ export class World {
     const certificates = new CertificateBook({ permanent: platform, problems, now })
     const service = (key: string): Service | null => this.#services.read(key)
     const upstreams = new UpstreamBook({ service, externalNames, zone, problems })
-    const routes = new RouteBook(certificates, upstreams)
+    const authorities = new AuthorityBook(problems)
+    const routes = new RouteBook(certificates, authorities, upstreams)
     this.#problems = problems
     this.#certificates = certificates
+    this.#authorities = authorities
     this.#upstreams = upstreams
     this.#routes = routes
     this.#slices = new SliceSet(problems)
@@ -153,7 +157,10 @@ export class World {
   secret(namespace: string, name: string, change: Change<Secret>): void {
     if (namespace === this.#namespace && name === this.#dhSecret.name) this.#dhParameters.apply(change)
     else if (namespace === this.#namespace && name === this.#ticketSecret.name) this.#ticketKeys.apply(change)
-    else this.#certificates.deliver(namespace, name, change)
+    else {
+      this.#certificates.deliver(namespace, name, change)
+      this.#authorities.deliver(namespace, name, change)
+    }
   }
 
   /** What one of `wantedNames` stands for now; null: nothing. Addresses that lead back to this machine are left out. */
@@ -167,7 +174,7 @@ export class World {
    * `unfinished`, which asks for another call.
    */
   take(): Patch | null {
-    this.#readCertificates()
+    this.#readSecrets()
     const settingsChanged = this.#readSettings()
     const { settings } = this.#settings
     const context = { settings, namespace: this.#namespace, externalNames: this.#externalNames }
@@ -184,13 +191,15 @@ export class World {
     this.#checkPlatformCertificate(settings)
     this.#upstreams.settle()
     this.#certificates.settle()
+    this.#authorities.settle()
     this.#noteNameless()
 
     const { routes, apps } = this.#routes.flush()
     const upstreams = this.#upstreams.flush()
     const certificates = this.#certificates.flush()
+    const authorities = this.#authorities.flush()
     const builder = this.#builder.flush()
-    const deltas = [routes, upstreams, certificates]
+    const deltas = [routes, upstreams, certificates, authorities]
     const isSame = deltas.every(({ upserts, deletes }) => upserts.length + deletes.length === 0)
     if (!settingsChanged && builder.builder === undefined && isSame) return null
     this.#version++
@@ -202,6 +211,7 @@ export class World {
       routes,
       upstreams,
       certificates,
+      authorities,
       apps,
     })
   }
@@ -221,18 +231,19 @@ export class World {
       ...this.#routes.whole(),
       upstreams: this.#upstreams.whole(),
       certificates: this.#certificates.whole(),
+      authorities: this.#authorities.whole(),
     })
   }
 
   /**
-   * The Secrets to watch, by `NAMESPACE/NAME`: the router's own, and those that objects name for hosts which are
+   * The Secrets to watch, by what each is watched for: the router's own, and those that objects name for hosts which are
    * theirs. Changes with `take` only, and is the same Map as before when it did not change.
    */
   wantedSecrets(): ReadonlyMap<string, SecretRef> {
-    const wanted = this.#certificates.wanted()
-    if (wanted !== this.#wantedByRoutes) {
+    const wanted = [this.#certificates.wanted(), this.#authorities.wanted()]
+    if (wanted.some((map, at) => map !== this.#wantedByRoutes[at])) {
       this.#wantedByRoutes = wanted
-      const all = new Map(wanted)
+      const all = new Map(wanted.flatMap(map => [...map]))
       for (const own of [this.#dhSecret, this.#ticketSecret]) all.set(`${own.namespace}/${own.name}`, own)
       this.#wanted = all
     }
@@ -283,13 +294,17 @@ export class World {
     return this.#problems.changes()
   }
 
-  #readCertificates(): void {
+  #readSecrets(): void {
     for (const id of this.#certificates.read()) {
       for (const key of this.#certificates.users(id)) {
         this.#apps.unsettle(key)
         this.#ingresses.unsettle(key)
       }
       this.#ingresses.touchCertificate(id)
+    }
+    for (const key of this.#authorities.read()) {
+      this.#apps.unsettle(key)
+      this.#ingresses.unsettle(key)
     }
   }
 

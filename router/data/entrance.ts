@@ -60,12 +60,13 @@ export class Entrance {
   constructor(options: EntranceOptions) {
     this.#options = options
     this.#context = options.context
-    options.tls.onConnection = (socket, beneath, announced) => {
+    options.tls.onConnection = (socket, beneath, announced, clientCertificate) => {
       this.#pending.delete(beneath)
       // A client that has gone already has no address; one whose handshake was under way at the end comes too late.
       if (socket.remoteAddress !== undefined && !this.#ended) {
-        if (socket.alpnProtocol === 'h2') this.#serveHttp2(socket, true, announced)
-        else this.#serve(socket, true, announced)
+        const isHttp2 = socket.alpnProtocol === 'h2'
+        const connection = isHttp2 ? this.#serveHttp2(socket, true, announced) : this.#serve(socket, true, announced)
+        connection.clientCertificate = clientCertificate
       } else {
         socket.destroy()
         options.onClosed()
@@ -206,12 +207,7 @@ export class Entrance {
         }
         return this.#readVersion(socket, announced).feed(buffer.subarray(start, end))
       case 'https':
-        if (start < end) {
-          // The handshake begins with what a paused socket holds.
-          socket.pause()
-          socket.unshift(Buffer.from(buffer.subarray(start, end)))
-        }
-        this.#options.tls.accept(socket, announced)
+        this.#options.tls.accept(socket, announced, start < end ? Buffer.from(buffer.subarray(start, end)) : nothing)
         return false
       case 'builder':
         this.#pending.delete(socket)

@@ -24,6 +24,7 @@ import {
 } from '../model/counters.ts'
 import { LogOctets, type LogRecord } from './access-log.ts'
 import { type Answer, errorAnswer, healthy } from './answer.ts'
+import type { ClientCertificate } from './client-certificate.ts'
 import type { ThreadContext } from './context.ts'
 import { Body } from './http/body.ts'
 import type { Client } from './http/client.ts'
@@ -44,6 +45,7 @@ import {
 import { method, RequestHead } from './http/request-head.ts'
 import { Tunnel } from './http/upgrade.ts'
 import { decide, type PolicyRequest } from './policy/chain.ts'
+import { clientRefusals } from './policy/client-certificate.ts'
 import { Reply, type ReplyOwner } from './reply.ts'
 import { clientClosed, reasonOf, rescue } from './rescue.ts'
 import type { CompiledRoute } from './table/route-table.ts'
@@ -244,7 +246,11 @@ export class Exchange implements UpstreamListener, PolicyRequest, RequestFacts, 
       return -1
     }
     const answer = decide(route, this)
-    if (answer?.status === 403) this.#context.counters[counter.forbidden]!++
+    if (answer !== null && clientRefusals.has(answer)) {
+      this.#context.counters[counter.clientCertificatesRefused]!++
+      // What a connection knows of its client never changes: a better certificate needs another one.
+      this.keepAlive = false
+    } else if (answer?.status === 403) this.#context.counters[counter.forbidden]!++
     if (answer === null || answer.admitted) this.#admit(route)
     if (answer !== null) this.#answer(answer)
     else this.#proxy(route, buffer, bodyStart, next)
@@ -285,6 +291,16 @@ export class Exchange implements UpstreamListener, PolicyRequest, RequestFacts, 
     const health = !this.#isNamedHost && isHealthPath(pathOf(this.head, buffer))
     this.logApp = health ? 'router-healthz' : 'router-default-vhost'
     return health ? healthy : notFound
+  }
+
+  /** For policies. */
+  get secure(): boolean {
+    return this.#client.secure
+  }
+
+  /** For policies. */
+  get clientCertificate(): ClientCertificate | null {
+    return this.#client.clientCertificate
   }
 
   /** For policies, while the head is at hand. */
@@ -360,10 +376,14 @@ export class Exchange implements UpstreamListener, PolicyRequest, RequestFacts, 
     if (route.requestStart) lines += `X-Request-Start: t=${(Date.now() / 1000).toFixed(3)}\r\n`
     // Hop by hop, but gRPC counts on it (RFC 9113 section 8.2.2); an endpoint of HTTP/1.1 gets none of ours.
     if (route.upstream.speaksHttp2 && wantsTrailers(head, buffer)) lines += 'TE: trailers\r\n'
+    const rule = route.clientCertificate
+    if (rule?.passToApp) lines += this.#client.clientCertificate?.lines ?? ''
     slab.reserve(bodyEnd - head.methodStart + forwarded.length + lines.length + headSlack)
     const from = slab.at
     const replaced =
-      (this.requestIdLines === '' ? 0 : replaces.requestIds) + (route.requestStart ? replaces.requestStart : 0)
+      (this.requestIdLines === '' ? 0 : replaces.requestIds) +
+      (route.requestStart ? replaces.requestStart : 0) +
+      (rule === null ? 0 : replaces.clientCertificate)
     let at = writeRequestHead(head, buffer, slab.buffer, from, this.host, forwarded, lines, replaced)
     at += buffer.copy(slab.buffer, at, bodyStart, bodyEnd)
     this.#octets = slab.buffer.subarray(from, at)

@@ -46,6 +46,7 @@ const reasons: Readonly<Record<number, string>> = {
   408: 'Request Timeout',
   413: 'Content Too Large',
   414: 'URI Too Long',
+  421: 'Misdirected Request',
   431: 'Request Header Fields Too Large',
   499: 'Client Closed Request',
   502: 'Bad Gateway',

@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks'
 import type { SecureContext } from 'node:tls'
 import { assertNever } from '#kit/assert-never.ts'
 import { version } from '#kit/version.ts'
-import type { CertificateId } from '../model/certificate.ts'
+import type { Certificate, CertificateId } from '../model/certificate.ts'
 import { AddressSet } from '../model/cidr.ts'
 import { counter } from '../model/counters.ts'
 import type { DataThreadOptions, FromData, ToData } from '../model/message.ts'
@@ -17,13 +17,14 @@ import { ClockText } from './clock.ts'
 import { compileCoding } from './coding/rules.ts'
 import type { ThreadContext } from './context.ts'
 import { Entrance, type ListenError } from './entrance.ts'
+import type { Guard } from './guarded-servers.ts'
 import { Http2Shared } from './h2/shared.ts'
 import { hstsLine } from './hsts.ts'
 import { idleGrace } from './http/connection.ts'
 import { Slab } from './http/slab.ts'
 import { RouteTable } from './table/route-table.ts'
 import { TimerWheel } from './timers.ts'
-import { TlsTerminator } from './tls-terminator.ts'
+import { normalizeServerName, TlsTerminator } from './tls-terminator.ts'
 import { UpstreamRegistry } from './upstream/registry.ts'
 
 // Measured on downloads: 128 kB costs a sixth less CPU than 64 kB; more would only let slow clients hold more.
@@ -94,6 +95,8 @@ export class DataThread {
       certificates: this.#certificates,
       ticketKeys: options.ticketKeys,
       lookup: name => this.#lookup(name),
+      guards: () => this.#context.table.isGuarded,
+      guard: (name, shown) => this.#guard(name, shown),
     })
     this.#entrance = new Entrance({
       ports: options,
@@ -156,9 +159,11 @@ export class DataThread {
     if (patch.reset) {
       this.#upstreams.retain(new Set(patch.upstreams.upserts.map(upstream => upstream.id)))
       this.#certificates.retain(new Set(patch.certificates.upserts.map(certificate => certificate.id)))
+      this.#tls.retainAuthorities(new Set(patch.authorities.upserts.map(authorities => authorities.id)))
     }
     this.#upstreams.apply(patch.upstreams)
     this.#certificates.apply(patch.certificates)
+    this.#tls.applyAuthorities(patch.authorities)
     for (const { app, slot } of patch.apps) table.assignSlot(app, slot)
     table.apply(patch.routes)
     context.table = table
@@ -200,10 +205,16 @@ export class DataThread {
   }
 
   #lookup(serverName: string): SecureContext | null {
-    const lower = serverName.toLowerCase()
-    const name = lower.endsWith('.') ? lower.slice(0, -1) : lower
-    const id = this.#context.table.matchHost(name, true)?.certificate ?? null
+    const id = this.#context.table.matchHost(normalizeServerName(serverName), true)?.certificate ?? null
     return id === null ? null : this.#certificates.context(id)
+  }
+
+  #guard(serverName: string, shown: Certificate | null): Guard | null {
+    const host = this.#context.table.matchHost(serverName, true)
+    if (host === null || host.authorities === null) return null
+    const own = host.certificate === null ? null : this.#certificates.get(host.certificate)
+    const certificate = own ?? shown
+    return certificate === null ? null : { certificate, authorities: host.authorities }
   }
 
   #tick(): void {

@@ -4,6 +4,18 @@ import { constants } from 'node:crypto'
 import { getCiphers, type SecureContextOptions, type SecureVersion } from 'node:tls'
 import { readCipherList } from '../model/cipher-list.ts'
 import type { TlsSettings } from '../model/settings.ts'
+import { socketOptions } from './http/listener.ts'
+
+/** How long a client may take for its handshake, in milliseconds. */
+export const handshakeTimeout = 10_000
+
+/** Of every server: none ever listens, they are handed every connection. */
+export const handshakeOptions = {
+  ...socketOptions,
+  // Who leaves within the handshake is gone at once, and not when the handshake has taken too long.
+  allowHalfOpen: false,
+  handshakeTimeout,
+} as const
 
 /** What all contexts of a thread share, whatever their certificate. */
 export type TlsOptions = Pick<

@@ -2,21 +2,30 @@
 // follow the settings. What changes shows in the next handshake; connections that are open go on as they are.
 
 import { Socket } from 'node:net'
-import { createSecureContext, createServer, type SecureContext, type TLSSocket } from 'node:tls'
+import { createSecureContext, createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls'
 import { isDeepStrictEqual } from 'node:util'
+import type { Authorities, AuthoritiesId } from '../model/authorities.ts'
 import type { Certificate } from '../model/certificate.ts'
 import { counter } from '../model/counters.ts'
+import type { Delta } from '../model/patch.ts'
 import type { TlsSettings } from '../model/settings.ts'
 import type { CertificateStore } from './certificates.ts'
+import { type ClientCertificate, clientCertificateOf } from './client-certificate.ts'
 import type { ThreadContext } from './context.ts'
-import { socketOptions } from './http/listener.ts'
+import { type Guard, GuardedServers } from './guarded-servers.ts'
+import { HelloReader } from './hello-reader.ts'
 import { errorPage } from './rescue.ts'
 import { TicketKeyRing } from './ticket-key-ring.ts'
-import { cachesSessions, recordSize, type TlsOptions, tlsOptions } from './tls-options.ts'
+import {
+  cachesSessions,
+  handshakeOptions,
+  handshakeTimeout,
+  recordSize,
+  type TlsOptions,
+  tlsOptions,
+} from './tls-options.ts'
 import { SessionCache } from './tls-session-cache.ts'
 
-/** How long a client may take for its handshake, in milliseconds. */
-const handshakeTimeout = 10_000
 /**
  * Which sessions are ours (RFC 5077 section 4 lets tickets be bound to more than their keys). Node's default holds the command
  * line, which need not be the same in all replicas.
@@ -30,17 +39,29 @@ export interface TlsTerminatorOptions {
   readonly ticketKeys: Uint8Array
   /** The context for a server name; null: the default one. */
   readonly lookup: (serverName: string) => SecureContext | null
+  /** Whether any host asks for client certificates. */
+  readonly guards: () => boolean
+  /** What a host asks of its clients; null: nothing. `shown`: what is shown for names without a certificate of their own. */
+  readonly guard: (serverName: string, shown: Certificate | null) => Guard | null
 }
 
 export class TlsTerminator {
-  /** Called after each handshake; `beneath` and `announced`: what `accept` was given. */
-  onConnection: (socket: TLSSocket, beneath: Socket, announced: string | null) => void = socket => socket.destroy()
+  /** Called after each handshake; `beneath` and `announced`: what `accept` was given; null: it asked for no certificate. */
+  onConnection: (
+    socket: TLSSocket,
+    beneath: Socket,
+    announced: string | null,
+    clientCertificate: ClientCertificate | null,
+  ) => void = socket => socket.destroy()
   readonly #options: TlsTerminatorOptions
-  readonly #server: ReturnType<typeof createServer>
+  readonly #server: Server
+  readonly #guarded: GuardedServers
   readonly #sessions: SessionCache
   /** Whom PROXY headers named, by the connection beneath, until the handshake is done. */
   readonly #announced = new WeakMap<Socket, string>()
   readonly #ticketKeys: TicketKeyRing
+  /** Names that guarded handshakes ask for, by the connection beneath. */
+  readonly #named = new WeakMap<Socket, string>()
   /** The last that the library took. */
   #tls: TlsOptions = {}
   #recordSize = 16_384
@@ -50,13 +71,14 @@ export class TlsTerminator {
   constructor(options: TlsTerminatorOptions) {
     this.#options = options
     this.#ticketKeys = new TicketKeyRing(options.ticketKeys)
-    const { counters } = options.context
-    // It never listens: it is handed every connection.
+    this.#guarded = new GuardedServers({
+      ticketKeys: this.#ticketKeys,
+      secured: (socket, authorities) => this.#known(socket, authorities),
+      failed: (error, socket) => this.#failed(error, socket),
+      log: options.context.log,
+    })
     this.#server = createServer({
-      ...socketOptions,
-      // Who leaves within the handshake is gone at once, and not when the handshake has taken too long.
-      allowHalfOpen: false,
-      handshakeTimeout,
+      ...handshakeOptions,
       ALPNProtocols: ['http/1.1'],
       sessionIdContext,
       SNICallback: (serverName, done) => {
@@ -69,20 +91,36 @@ export class TlsTerminator {
     })
     this.#ticketKeys.install(this.#server)
     this.#sessions = new SessionCache(this.#server)
-    this.#server.on('secureConnection', socket => this.#secured(socket))
-    this.#server.on('tlsClientError', (error, socket) => {
-      counters[counter.tlsHandshakeErrors]!++
-      const plain = (error as NodeJS.ErrnoException).code === 'ERR_SSL_HTTP_REQUEST' ? socketBeneath(socket) : null
-      if (plain?.writable) plain.end(plainOnHttps, () => socket.destroy())
-      else socket.destroy()
+    this.#server.on('secureConnection', socket => this.#secured(socket, null))
+    this.#server.on('tlsClientError', (error, socket) => this.#failed(error, socket))
+  }
+
+  /**
+   * Begins a handshake on a paused connection, of which `early` has been read already; `announced`: whom its PROXY header
+   * named, null without one.
+   */
+  accept(socket: Socket, announced: string | null, early: Buffer): void {
+    if (announced !== null) this.#announced.set(socket, announced)
+    socket.allowHalfOpen = false
+    const { context, guards } = this.#options
+    if (!guards()) {
+      this.#begin(this.#server, socket, early)
+      return
+    }
+    new HelloReader(context, socket, early, handshakeTimeout, (hello, octets) => {
+      if (hello === null) context.counters[counter.tlsHandshakeErrors]!++
+      else this.#begin(this.#serverFor(hello.kind === 'hello' ? hello.serverName : null, socket), socket, octets)
     })
   }
 
-  /** Begins a handshake on a paused connection; `announced`: whom its PROXY header named, null without one. */
-  accept(socket: Socket, announced: string | null): void {
-    if (announced !== null) this.#announced.set(socket, announced)
-    socket.allowHalfOpen = false
-    this.#server.emit('connection', socket)
+  /** Who signs the certificates of clients. */
+  applyAuthorities(delta: Delta<Authorities, AuthoritiesId>): void {
+    this.#guarded.apply(delta)
+  }
+
+  /** Forgets all authorities that are not in `ids`. */
+  retainAuthorities(ids: ReadonlySet<AuthoritiesId>): void {
+    this.#guarded.retain(ids)
   }
 
   configure(settings: TlsSettings): void {
@@ -92,6 +130,7 @@ export class TlsTerminator {
     if (isDeepStrictEqual(options, this.#tls)) return
     this.#tls = options
     this.#options.certificates.configure(options)
+    this.#guarded.configure(options)
     this.#renew()
   }
 
@@ -99,6 +138,7 @@ export class TlsTerminator {
   offerHttp2(offered: boolean): void {
     // Node reads them from the server for each connection, as the octets of the extension.
     const octets = Buffer.from(offered ? '\x02h2\x08http/1.1' : '\x08http/1.1', 'latin1')
+    this.#guarded.offer(offered ? ['h2', 'http/1.1'] : ['http/1.1'])
     ;(this.#server as unknown as { ALPNProtocols: Buffer }).ALPNProtocols = octets
   }
 
@@ -117,6 +157,44 @@ export class TlsTerminator {
   setTicketKeys(keys: Uint8Array): void {
     this.#ticketKeys.replace(keys)
     this.#ticketKeys.install(this.#server)
+    this.#guarded.forget()
+  }
+
+  /** A name that says nothing, or nothing special, is for the one server that asks nobody. */
+  #serverFor(serverName: string | null, socket: Socket): Server {
+    const name = normalizeServerName(serverName ?? '')
+    const guard = name === '' ? null : this.#options.guard(name, this.#shown)
+    const server = guard === null ? null : this.#guarded.server(guard)
+    if (server !== null) this.#named.set(socket, name)
+    return server ?? this.#server
+  }
+
+  /** A handshake of a guarded server is done. Node knows no name where TLS 1.2 resumes a session, so ours counts. */
+  #known(socket: TLSSocket, authorities: AuthoritiesId): void {
+    const plain = socketBeneath(socket)
+    const name = plain === null ? undefined : this.#named.get(plain)
+    const { servername } = socket as { readonly servername?: unknown }
+    if (name === undefined || (typeof servername === 'string' && normalizeServerName(servername) !== name)) {
+      socket.destroy()
+      return
+    }
+    this.#secured(socket, clientCertificateOf(socket, name, authorities))
+  }
+
+  /** The handshake begins with what a paused socket holds. */
+  #begin(server: Server, socket: Socket, early: Buffer): void {
+    if (early.length > 0) {
+      socket.pause()
+      socket.unshift(early)
+    }
+    server.emit('connection', socket)
+  }
+
+  #failed(error: Error, socket: TLSSocket): void {
+    this.#options.context.counters[counter.tlsHandshakeErrors]!++
+    const plain = (error as NodeJS.ErrnoException).code === 'ERR_SSL_HTTP_REQUEST' ? socketBeneath(socket) : null
+    if (plain?.writable) plain.end(plainOnHttps, () => socket.destroy())
+    else socket.destroy()
   }
 
   #renew(): void {
@@ -152,7 +230,7 @@ export class TlsTerminator {
     return this.#tls
   }
 
-  #secured(socket: TLSSocket): void {
+  #secured(socket: TLSSocket, clientCertificate: ClientCertificate | null): void {
     this.#options.context.counters[counter.tlsHandshakes]!++
     const plain = socketBeneath(socket)
     // Whoever it is, it would be taken for somebody else.
@@ -162,11 +240,17 @@ export class TlsTerminator {
     }
     socket.allowHalfOpen = true
     socket.setMaxSendFragment(this.#recordSize)
-    this.onConnection(socket, plain, this.#announced.get(plain) ?? null)
+    this.onConnection(socket, plain, this.#announced.get(plain) ?? null, clientCertificate)
   }
 }
 
 const maxReason = 200
+
+/** As routes have it: lower case, without a dot at its end. */
+export function normalizeServerName(serverName: string): string {
+  const lower = serverName.toLowerCase()
+  return lower.endsWith('.') ? lower.slice(0, -1) : lower
+}
 
 /** What the library has against these options; null: nothing. */
 function refusal(options: TlsOptions): unknown {

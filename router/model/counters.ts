@@ -81,6 +81,8 @@ export const counter = {
   upstreamRetries: 104,
   /** Requests sent on streams of HTTP/2. */
   upstreamStreams: 108,
+  /** Requests refused because their client did not show the certificate that the app asks for. */
+  clientCertificatesRefused: 110,
 } as const
 
 /**

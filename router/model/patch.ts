@@ -1,5 +1,6 @@
 // What crosses from control to the data threads: deltas, never worlds, except to a thread that has just started.
 
+import type { Authorities, AuthoritiesId } from './authorities.ts'
 import type { Certificate, CertificateId } from './certificate.ts'
 import type { Route, RouteId } from './route.ts'
 import type { RouterSettings } from './settings.ts'
@@ -40,5 +41,6 @@ export interface Patch {
   readonly routes: Delta<Route, RouteId>
   readonly upstreams: Delta<Upstream, UpstreamId>
   readonly certificates: Delta<Certificate, CertificateId>
+  readonly authorities: Delta<Authorities, AuthoritiesId>
   readonly apps: readonly AppSlot[]
 }

@@ -30,6 +30,10 @@ export type ProblemCode =
   /** A Secret lacks `tls.crt` or `tls.key`, holds no PEM, or the two do not belong together. */
   | 'certificate-invalid'
   | 'certificate-expired'
+  /** A Secret that `clientCertificates.secret` names does not exist: nobody gets in. */
+  | 'authorities-missing'
+  /** Its `ca.crt` is missing, holds no PEM, or too much of it: nobody gets in. */
+  | 'authorities-invalid'
   /** The API server refused us this object: the Role is missing. */
   | 'forbidden'
   /** A manifest that is not YAML, or not an object we can read. */

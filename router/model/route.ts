@@ -2,6 +2,7 @@
 // Translators in control/ make Routes from Kubernetes objects; data/table/ compiles them.
 
 import type { Brand } from '#kit/brand.ts'
+import type { AuthoritiesId } from './authorities.ts'
 import type { CertificateId } from './certificate.ts'
 import type { Cidr } from './cidr.ts'
 import type { Hostname } from './hostname.ts'
@@ -51,6 +52,16 @@ export type Policy =
   | { readonly kind: 'enforce-https'; readonly exceptChallenges: boolean }
   /** Answer 403 to clients outside of all blocks; without blocks to everybody (contract section 10). */
   | { readonly kind: 'allow-list'; readonly blocks: readonly Cidr[] }
+  /**
+   * Let clients in that these authorities have signed a certificate for, and without `required` those too that show
+   * none; null: nobody. With `passToApp` the app is told whom.
+   */
+  | {
+      readonly kind: 'client-certificate'
+      readonly authorities: AuthoritiesId | null
+      readonly required: boolean
+      readonly passToApp: boolean
+    }
 
 /** Where a request goes. Times are in milliseconds. */
 export interface Backend {

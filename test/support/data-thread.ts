@@ -2,6 +2,7 @@
 
 import { readRouterSettings } from '#router/control/router-settings.ts'
 import { DataThread } from '#router/data/thread.ts'
+import type { Authorities } from '#router/model/authorities.ts'
 import type { Certificate } from '#router/model/certificate.ts'
 import { appCounter, counter, createCounters, firstAppSlot, retryReasons, rowOffset } from '#router/model/counters.ts'
 import { parseHostname } from '#router/model/hostname.ts'
@@ -18,10 +19,11 @@ export interface World {
   readonly routes?: readonly Route[]
   readonly upstreams?: readonly Upstream[]
   readonly certificates?: readonly Certificate[]
+  readonly authorities?: readonly Authorities[]
   readonly settings?: Partial<RouterSettings>
   /** With it the builder's port is open. */
   readonly builder?: Builder
-  /** 48 octets; the same for all threads unless told. */
+  /** Sets of 48 octets; the same for all threads unless told. */
   readonly ticketKeys?: Uint8Array
   /** How many connections may be open when the settings do not say; any number unless told. */
   readonly capacity?: number
@@ -161,6 +163,7 @@ export async function startDataThread(world: World): Promise<TestThread> {
         routes: { upserts: world.routes ?? [], deletes: [] },
         upstreams: { upserts: world.upstreams ?? [], deletes: [] },
         certificates: { upserts: world.certificates ?? [], deletes: [] },
+        authorities: { upserts: world.authorities ?? [], deletes: [] },
         builder: world.builder ?? null,
         apps,
       },
@@ -232,7 +235,8 @@ export async function startDataThread(world: World): Promise<TestThread> {
     },
     apply(patch) {
       version++
-      const whole = { version, reset: false, routes: empty, upstreams: empty, certificates: empty, apps: [], ...patch }
+      const nothing = { routes: empty, upstreams: empty, certificates: empty, authorities: empty, apps: [] }
+      const whole = { version, reset: false, ...nothing, ...patch }
       thread.onMessage({ kind: 'patch', patch: whole })
     },
     message: toData => thread.onMessage(toData),

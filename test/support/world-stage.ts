@@ -17,6 +17,7 @@ export class Stage {
   readonly routes = new Map<string, Route>()
   readonly upstreams = new Map<string, readonly Endpoint[]>()
   readonly certificates = new Set<string>()
+  readonly authorities = new Map<string, string>()
   builder: Builder | null = null
   readonly #table = new RouteTable({ get: id => ({ id }) as unknown as LiveUpstream })
   readonly #secrets = new Map<string, Secret>()
@@ -42,10 +43,14 @@ export class Stage {
   /** The pair in a Secret; null: it does not exist. Secrets nobody put do not exist either. */
   secret(path: string, pair: Partial<Pair> | null): this {
     const [namespace = '', name = ''] = path.split('/')
-    if (pair === null) this.#secrets.delete(path)
-    else this.#secrets.set(path, makeSecret(namespace, name, pair))
-    this.#told.delete(path)
-    return this
+    return this.#putSecret(path, pair === null ? null : makeSecret(namespace, name, pair))
+  }
+
+  /** A Secret with `ca.crt`; null: it does not exist. */
+  clientAuthorities(path: string, text: string | null): this {
+    const [namespace = '', name = ''] = path.split('/')
+    const data = { 'ca.crt': Buffer.from(text ?? '').toString('base64') }
+    return this.#putSecret(path, text === null ? null : { metadata: { namespace, name }, data })
   }
 
   /** Takes until nothing changes any more, telling of Secrets as they are wanted. The last Patch, if any. */
@@ -98,15 +103,22 @@ export class Stage {
     hear[change.object.kind ?? '']!(change)
   }
 
+  #putSecret(path: string, secret: Secret | null): this {
+    if (secret === null) this.#secrets.delete(path)
+    else this.#secrets.set(path, secret)
+    for (const key of this.#told) if (key === path || key.startsWith(`${path} `)) this.#told.delete(key)
+    return this
+  }
+
   #tellSecrets(): boolean {
     let isNew = false
     const wanted = this.world.wantedSecrets()
-    for (const path of this.#told) if (!wanted.has(path)) this.#told.delete(path)
-    for (const [path, { namespace, name }] of wanted) {
-      if (this.#told.has(path)) continue
-      const secret = this.#secrets.get(path)
+    for (const key of this.#told) if (!wanted.has(key)) this.#told.delete(key)
+    for (const [key, { namespace, name }] of wanted) {
+      if (this.#told.has(key)) continue
+      const secret = this.#secrets.get(`${namespace}/${name}`)
       this.world.secret(namespace, name, { kind: 'reset', objects: secret === undefined ? [] : [secret] })
-      this.#told.add(path)
+      this.#told.add(key)
       isNew = true
     }
     return isNew
@@ -117,6 +129,8 @@ export class Stage {
     for (const id of patch.upstreams.deletes) this.upstreams.delete(id)
     for (const { id } of patch.certificates.upserts) this.certificates.add(id)
     for (const id of patch.certificates.deletes) this.certificates.delete(id)
+    for (const { id, chain } of patch.authorities.upserts) this.authorities.set(id, chain)
+    for (const id of patch.authorities.deletes) this.authorities.delete(id)
     for (const route of patch.routes.upserts) this.routes.set(route.id, route)
     for (const id of patch.routes.deletes) this.routes.delete(id)
     this.#table.apply(patch.routes)

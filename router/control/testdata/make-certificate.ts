@@ -1,4 +1,4 @@
-// Self-signed certificates for tests, with keys of any type and any date of expiry. X.509 (RFC 5280) in DER by hand.
+// Certificates for tests, self-signed or by another one of them, with keys of any type and any date of expiry. X.509 (RFC 5280) in DER by hand.
 
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import type { Secret } from '#kube/types.ts'
@@ -38,19 +38,44 @@ function pem(label: string, body: Buffer): string {
   return `-----BEGIN ${label}-----\n${body.toString('base64').replaceAll(/.{1,64}/g, '$&\n')}-----END ${label}-----\n`
 }
 
-/** A pair for `name` that expires at `notAfter` (milliseconds since the epoch, before 2050). */
+/** The name and the key that a certificate is signed with. */
+export interface Issuer {
+  readonly name: string
+  readonly key: string
+}
+
+function nameOf(text: string): Buffer {
+  return sequence(der(0x31, sequence(oid('550403'), der(0x0c, Buffer.from(text)))))
+}
+
+/** A pair for `name`, for one second until `notAfter` (milliseconds since the epoch, before 2050). */
 export function makePair(name: string, notAfter: number, type: KeyType = 'ec', bits = 2048): Pair {
-  const { publicKey, privateKey } = generate(type, bits)
-  const subject = sequence(der(0x31, sequence(oid('550403'), der(0x0c, Buffer.from(name)))))
+  return make(name, notAfter - 1000, notAfter, type, generate(type, bits), null)
+}
+
+/** One that counts now and for an hour; `issuer` null: it signs itself, and others. */
+export function makeSigned(name: string, issuer: Issuer | null, notAfter = Date.now() + 3_600_000): Pair {
+  return make(name, Date.now() - 3_600_000, notAfter, 'ec', generate('ec', 0), issuer)
+}
+
+function make(
+  name: string,
+  notBefore: number,
+  notAfter: number,
+  type: KeyType,
+  { publicKey, privateKey }: ReturnType<typeof generate>,
+  issuer: Issuer | null,
+): Pair {
+  const subject = nameOf(name)
   const tbs = sequence(
     der(0x02, Buffer.from([1])),
     algorithms[type],
-    subject,
-    sequence(utcTime(notAfter - 1000), utcTime(notAfter)),
+    issuer === null ? subject : nameOf(issuer.name),
+    sequence(utcTime(notBefore), utcTime(notAfter)),
     subject,
     publicKey.export({ type: 'spki', format: 'der' }),
   )
-  const signature = sign(type === 'ed25519' ? null : 'sha256', tbs, privateKey)
+  const signature = sign(type === 'ed25519' ? null : 'sha256', tbs, issuer?.key ?? privateKey)
   const certificate = sequence(tbs, algorithms[type], der(0x03, Buffer.from([0]), signature))
   return {
     crt: pem('CERTIFICATE', certificate),

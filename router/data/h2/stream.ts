@@ -5,6 +5,7 @@
 //   send ──> #head ──> HEADERS       #body ──> DATA, or #waiting        to the client
 
 import type { Socket } from 'node:net'
+import type { ClientCertificate } from '../client-certificate.ts'
 import type { PreferenceMemo } from '../coding/preferences.ts'
 import type { ThreadContext } from '../context.ts'
 import { Exchange } from '../exchange.ts'
@@ -124,6 +125,10 @@ export class Http2Stream extends Timed implements Client {
 
   get port(): string {
     return this.#connection.port
+  }
+
+  get clientCertificate(): ClientCertificate | null {
+    return this.#connection.clientCertificate
   }
 
   get forwarded(): Buffer {

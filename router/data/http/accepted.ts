@@ -3,6 +3,7 @@
 
 import type { Socket } from 'node:net'
 import { counter } from '../../model/counters.ts'
+import type { ClientCertificate } from '../client-certificate.ts'
 import { PreferenceMemo } from '../coding/preferences.ts'
 import type { ThreadContext } from '../context.ts'
 import { Timed } from '../timers.ts'
@@ -23,6 +24,8 @@ export abstract class AcceptedConnection extends Timed {
   readonly ignoresForwardedFor: boolean
   /** Counted from 1 in each thread. */
   readonly serial: number
+  /** What the handshake told of the client's certificate; null: it asked for none. Set before anything is read. */
+  clientCertificate: ClientCertificate | null = null
   /** Requests begun so far. */
   requests = 0
   /** What X-Forwarded-Port says when the client does not. */

@@ -2,6 +2,7 @@
 // router every message is octets of HTTP/1.1; what a client speaks is translated at this edge.
 
 import type { LogClient } from '../access-log.ts'
+import type { ClientCertificate } from '../client-certificate.ts'
 import type { PreferenceMemo } from '../coding/preferences.ts'
 import type { ThreadContext } from '../context.ts'
 import type { RequestHead } from './request-head.ts'
@@ -11,6 +12,8 @@ export interface Client extends LogClient, TunnelClient {
   readonly context: ThreadContext
   /** What X-Forwarded-Port says when the client does not. */
   readonly port: string
+  /** What the handshake told of its certificate; null: it asked for none. */
+  readonly clientCertificate: ClientCertificate | null
   /** The lines that tell an app of the client, for a request that says nothing about it itself. */
   readonly forwarded: Buffer
   /** What its requests say about codings. */

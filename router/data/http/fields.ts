@@ -45,6 +45,8 @@ export const fieldId = {
   /** content-digest, content-md5, digest, repr-digest: of the octets as they were before. */
   contentDigest: 33,
   trailer: 34,
+  /** x-client-cert-*: what the router tells apps of a client's certificate. */
+  xClientCert: 35,
 } as const
 
 /** Tables by id have this many entries. */
@@ -215,6 +217,17 @@ function lower(octet: number): number {
   return octet >= 0x41 && octet <= 0x5a ? octet | 0x20 : octet
 }
 
+/** Whether a name begins with `x-client-cert-`. To many apps a hyphen and an underscore are the same (RFC 3875 section 4.1.18). */
+function isClientCert(buffer: Uint8Array, start: number): boolean {
+  for (let i = 0; i < clientCert.length; i++) {
+    const octet = lower(buffer[start + i]!)
+    if ((octet === 0x5f ? 0x2d : octet) !== clientCert.charCodeAt(i)) return false
+  }
+  return true
+}
+
+const clientCert = 'x-client-cert-'
+
 /** By length first: nearly every field is told apart by one comparison of integers. */
 export function identifyField(buffer: Uint8Array, start: number, length: number): number {
   switch (length) {
@@ -275,5 +288,6 @@ export function identifyField(buffer: Uint8Array, start: number, length: number)
       if (equalsIgnoreCase(buffer, start, 'x-forwarded-proto')) return fieldId.xForwardedProto
       break
   }
-  return length > 8 && equalsIgnoreCase(buffer, start, 'x-accel-') ? fieldId.xAccel : fieldId.other
+  if (length > 8 && equalsIgnoreCase(buffer, start, 'x-accel-')) return fieldId.xAccel
+  return length > 14 && isClientCert(buffer, start) ? fieldId.xClientCert : fieldId.other
 }

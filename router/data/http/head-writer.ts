@@ -46,6 +46,7 @@ const crossesResponse = [
   fieldId.xForwardedProto,
   fieldId.xForwardedPort,
   fieldId.xRequestStart,
+  fieldId.xClientCert,
   fieldId.earlyData,
   fieldId.referer,
   fieldId.userAgent,
@@ -54,13 +55,18 @@ const crossesResponse = [
 
 const ids = [fieldId.xRequestId, fieldId.xCorrelationId]
 
-/** By whether the router sets X-Request-Start (1) and the request ids (2) itself: then the client's do not cross. */
-const requestTables = [
-  keepTable([...crossesRequest, fieldId.xRequestStart, ...ids]),
-  keepTable([...crossesRequest, ...ids]),
-  keepTable([...crossesRequest, fieldId.xRequestStart]),
-  keepTable(crossesRequest),
-]
+/**
+ * By whether the router sets X-Request-Start (1), the request ids (2) and what it knows of a client's certificate (4)
+ * itself: then the client's do not cross.
+ */
+const requestTables = Array.from({ length: 8 }, (_, replaced) =>
+  keepTable([
+    ...crossesRequest,
+    ...((replaced & 1) === 0 ? [fieldId.xRequestStart] : []),
+    ...((replaced & 2) === 0 ? ids : []),
+    ...((replaced & 4) === 0 ? [fieldId.xClientCert] : []),
+  ]),
+)
 /** What does not hold of a compressed answer, or is made anew for it. */
 const recoded = new Set<number>([
   fieldId.contentLength,
@@ -103,7 +109,7 @@ function copyFields(fields: Fields, keep: Uint8Array, source: Buffer, target: Bu
 }
 
 /** Which fields the router sets itself, so that the client's do not cross: a sum. */
-export const replaces = { nothing: 0, requestStart: 1, requestIds: 2 } as const
+export const replaces = { nothing: 0, requestStart: 1, requestIds: 2, clientCertificate: 4 } as const
 
 /**
  * Writes the head for the endpoint and returns the position behind it. `host` is lower case and without port;

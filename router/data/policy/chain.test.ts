@@ -1,11 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { routeTo, upstreamAt } from '#test/support/data-thread.ts'
 import { UpstreamStage } from '#test/support/upstream-stage.ts'
+import type { AuthoritiesId } from '../../model/authorities.ts'
 import { parseCidr } from '../../model/cidr.ts'
 import type { Policy } from '../../model/route.ts'
+import type { ClientCertificate } from '../client-certificate.ts'
 import type { Scheme } from '../http/forwarded.ts'
 import { RouteTable } from '../table/route-table.ts'
 import { decide } from './chain.ts'
+import type { ClientCertificateRule } from './client-certificate.ts'
 
 interface Case {
   readonly maintenance?: boolean
@@ -16,6 +19,22 @@ interface Case {
   readonly path?: string
   /** Blocks of the allow list; the client is 192.0.2.1. */
   readonly allow?: readonly string[]
+  /** Whom the app takes for known. */
+  readonly rule?: Partial<ClientCertificateRule>
+  readonly secure?: boolean
+  /** What the handshake told; nothing unless told. */
+  readonly shown?: Partial<ClientCertificate> | null
+}
+
+const authorities = 'aa' as AuthoritiesId
+const others = 'bb' as AuthoritiesId
+
+const verified: ClientCertificate = {
+  serverName: 'a.example',
+  authorities,
+  standing: 'verified',
+  notAfter: Number.POSITIVE_INFINITY,
+  lines: '',
 }
 
 /** What the chain answers to `GET /x?y` for `a.example`. */
@@ -27,18 +46,31 @@ function answerTo({
   exceptChallenges = false,
   path = '/x',
   allow,
+  rule,
+  secure = rule !== undefined,
+  shown = null,
 }: Case): ReturnType<typeof decide> {
   const policies: Policy[] = []
   if (maintenance) policies.push({ kind: 'maintenance' })
   if (enforce) policies.push({ kind: 'enforce-https', exceptChallenges })
   if (allow !== undefined) policies.push({ kind: 'allow-list', blocks: allow.map(block => parseCidr(block)!) })
+  if (rule !== undefined)
+    policies.push({ kind: 'client-certificate', authorities, required: true, passToApp: false, ...rule })
   const route = routeTo('a.example', 'a', {}, policies)
   const upstream = new UpstreamStage().upstream()
   if (endpoints) upstream.update(upstreamAt('a', 8080))
   const table = new RouteTable({ get: () => upstream })
   table.apply({ upserts: [route], deletes: [] })
   const target = (): string => `${path}?y`
-  const request = { scheme: () => scheme, host: 'a.example', target, path: () => path, clientAddress: '192.0.2.1' }
+  const request = {
+    scheme: () => scheme,
+    host: 'a.example',
+    target,
+    path: () => path,
+    clientAddress: '192.0.2.1',
+    secure,
+    clientCertificate: shown === null ? null : { ...verified, ...shown },
+  }
   return decide(table.match('a.example', '/x', false)!, request)
 }
 
@@ -62,6 +94,25 @@ describe('§9 what answers before the app', () => {
     ['no endpoint beats the list', { allow: [], endpoints: false }, 503],
     ['the list beats the maintenance page', { allow: [], maintenance: true }, 403],
     ['maintenance for a client on the list', { allow: ['192.0.2.1'], maintenance: true }, 503],
+    ['a certificate that counts', { rule: {}, shown: {} }, null],
+    ['a certificate that has expired since', { rule: {}, shown: { notAfter: 1 } }, 400],
+    ['a certificate of somebody else', { rule: {}, shown: { standing: 'invalid' } }, 400],
+    ['the same, where none is required', { rule: { required: false }, shown: { standing: 'invalid' } }, 400],
+    ['no certificate', { rule: {}, shown: { standing: 'none' } }, 400],
+    ['no certificate where none is required', { rule: { required: false }, shown: { standing: 'none' } }, null],
+    ['a handshake that asked for none', { rule: {} }, 421],
+    ['the same, where none is required', { rule: { required: false } }, 421],
+    ['a handshake for another host', { rule: {}, shown: { serverName: 'b.example' } }, 421],
+    ['a handshake without a name', { rule: {}, shown: { serverName: '' } }, 421],
+    ['a certificate by authorities that counted before', { rule: {}, shown: { authorities: others } }, 421],
+    ['plain HTTP', { rule: {}, secure: false }, 403],
+    ['plain HTTP, though a proxy says it was not', { rule: {}, secure: false, scheme: 'https' }, 403],
+    ['no authorities let nobody in', { rule: { authorities: null }, shown: {} }, 403],
+    ['no authorities, and none required', { rule: { authorities: null, required: false }, shown: {} }, 403],
+    ['the redirect beats a certificate', { rule: {}, secure: false, enforce: true }, 301, 'https://a.example/x?y'],
+    ['the list beats a certificate', { rule: {}, shown: { standing: 'none' }, allow: [] }, 403],
+    ['no endpoint beats a certificate', { rule: {}, endpoints: false }, 503],
+    ['maintenance beats a certificate', { rule: {}, maintenance: true }, 503],
     [
       'I-T7 a challenge is spared the redirect',
       { enforce: true, exceptChallenges: true, path: '/.well-known/acme-challenge/x' },
@@ -112,7 +163,15 @@ test('the scheme and the target of a request are not made unless somebody asks',
   const never = (): never => {
     throw new Error('asked')
   }
-  const request = { scheme: never, host: 'a.example', target: never, path: never, clientAddress: '192.0.2.1' }
+  const request = {
+    scheme: never,
+    host: 'a.example',
+    target: never,
+    path: never,
+    clientAddress: '192.0.2.1',
+    secure: false,
+    clientCertificate: null,
+  }
   expect(decide(table.match('a.example', '/', false)!, request)).toBe(null)
 })
 

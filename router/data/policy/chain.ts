@@ -1,13 +1,16 @@
 // What may answer before the app does, in the order of contract section 9 and why: maintenance beats all else, because
 // it is what the owner wants everybody to see whom the allow list lets in; an app without endpoints answers 503 even to
 // those whom it would redirect or refuse, so that a probe over plain HTTP learns the truth; then comes the redirect, also
-// for those who will be refused; last the allow list.
+// for those who will be refused, and after which a certificate can be shown; then the allow list, which needs nothing of the
+// client; last its certificate.
 
 import type { Answer } from '../answer.ts'
 import { errorAnswer } from '../answer.ts'
+import type { ClientCertificate } from '../client-certificate.ts'
 import type { Scheme } from '../http/forwarded.ts'
 import type { CompiledRoute } from '../table/route-table.ts'
 import { forbidden, forbiddenEarly, letsIn } from './allow-list.ts'
+import { checkClient } from './client-certificate.ts'
 import { enforceHttps } from './enforce-https.ts'
 import { maintenance } from './maintenance.ts'
 
@@ -16,6 +19,10 @@ export interface PolicyRequest {
   scheme(): Scheme
   readonly host: string
   readonly clientAddress: string
+  /** The connection is TLS, whatever is said of another one before it. */
+  readonly secure: boolean
+  /** Null: the handshake asked for none. */
+  readonly clientCertificate: ClientCertificate | null
   target(): string
   /** Raw, without query. */
   path(): string
@@ -34,5 +41,7 @@ export function decide(route: CompiledRoute, request: PolicyRequest): Answer | n
     if (plain && !(route.exceptChallenges && request.path().startsWith(challenges)))
       return enforceHttps(scheme, request.host, request.target())
   }
-  return letsIn(route.allowed, request.clientAddress) ? null : forbidden
+  if (!letsIn(route.allowed, request.clientAddress)) return forbidden
+  const rule = route.clientCertificate
+  return rule === null ? null : checkClient(rule, request.clientCertificate, request.secure, request.host)
 }

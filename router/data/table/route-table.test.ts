@@ -126,6 +126,7 @@ describe('compiled routes', () => {
       enforceHttps: true,
       exceptChallenges: true,
       allowed: null,
+      clientCertificate: null,
       isDefault: false,
       requestStart: true,
       referrerPolicyLine: 'Referrer-Policy: origin\r\n',

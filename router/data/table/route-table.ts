@@ -1,6 +1,7 @@
 // What a request is matched against. A patch recompiles only the hosts that it touches, and puts each in place with
 // one assignment; as that happens between two events of the thread, a request sees the table before or after, never half.
 
+import type { AuthoritiesId } from '../../model/authorities.ts'
 import type { CertificateId } from '../../model/certificate.ts'
 import { AddressSet, type Cidr } from '../../model/cidr.ts'
 import { fixedSlot, rowOffset } from '../../model/counters.ts'
@@ -8,6 +9,7 @@ import type { Delta } from '../../model/patch.ts'
 import type { HostMatch, Route, RouteId } from '../../model/route.ts'
 import type { UpstreamId } from '../../model/upstream.ts'
 import { escapeLog } from '../log-escape.ts'
+import type { ClientCertificateRule } from '../policy/client-certificate.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import { HostIndex, hostKey } from './host-index.ts'
 import { PathTrie } from './path-trie.ts'
@@ -24,6 +26,8 @@ export interface CompiledRoute {
   readonly exceptChallenges: boolean
   /** Who may ask; null: everybody. */
   readonly allowed: AddressSet | null
+  /** Whom it takes for known; null: nobody is asked. */
+  readonly clientCertificate: ClientCertificateRule | null
   /** A route of the default tier gets nothing added to its answers. */
   readonly isDefault: boolean
   readonly requestStart: boolean
@@ -43,6 +47,8 @@ export interface CompiledHost {
   readonly everyPath: CompiledRoute | null
   /** What a handshake for this host shows; null: none of its routes has one. */
   readonly certificate: CertificateId | null
+  /** By whom a handshake for this host wants the client to be known; null: by nobody. */
+  readonly authorities: AuthoritiesId | null
   readonly paths: PathTrie<CompiledRoute>
   /** Its place among labels and expressions. */
   readonly order: string
@@ -68,6 +74,8 @@ export class RouteTable {
   /** Allow lists by identity and by text, within one step: the hosts of an app share theirs, which can be long. */
   readonly #lists = new Map<readonly Cidr[] | string, AddressSet>()
   readonly #upstreams: UpstreamSource
+  /** Routes that ask for client certificates. */
+  #guarded = 0
 
   constructor(upstreams: UpstreamSource) {
     this.#upstreams = upstreams
@@ -75,6 +83,11 @@ export class RouteTable {
 
   get size(): number {
     return this.#routes.size
+  }
+
+  /** Whether any route asks for client certificates. */
+  get isGuarded(): boolean {
+    return this.#guarded > 0
   }
 
   /** Which row of the counters an app adds to. Call it before the routes of that app come. */
@@ -90,6 +103,7 @@ export class RouteTable {
       this.#routes.set(route.id, route)
       this.#refer(route.backend.upstream, 1)
       count(this.#appRoutes, route.app, 1)
+      if (authoritiesOf(route) !== null) this.#guarded++
       const key = hostKey(route.host)
       touched.set(key, route.host)
       const siblings = this.#byHost.get(key)
@@ -108,6 +122,7 @@ export class RouteTable {
     this.#routes.delete(id)
     this.#refer(known.backend.upstream, -1)
     count(this.#appRoutes, known.app, -1)
+    if (authoritiesOf(known) !== null) this.#guarded--
     this.#idleApps.add(known.app)
     const key = hostKey(known.host)
     touched.set(key, known.host)
@@ -147,6 +162,7 @@ export class RouteTable {
       enforceHttps: enforce !== undefined,
       exceptChallenges: enforce?.exceptChallenges ?? false,
       allowed: allowList === undefined ? null : this.#addressSet(allowList.blocks),
+      clientCertificate: policies.find(policy => policy.kind === 'client-certificate') ?? null,
       isDefault: route.host.kind === 'default',
       requestStart: route.requestStart,
       referrerPolicyLine: referrerPolicy === null ? '' : `Referrer-Policy: ${referrerPolicy}\r\n`,
@@ -196,7 +212,21 @@ function compileHost(routes: readonly Route[], compiled: ReadonlyMap<Route, Comp
   }
   const certificate = routes.find(route => route.certificate !== null)?.certificate ?? null
   const isAny = first.host.kind === 'any'
-  return { everyPath: routes.length === 1 ? everyPath : null, certificate, paths, order: orderOf(first.id), isAny }
+  // One handshake, one set of authorities: who has all of the host goes before who has some of it.
+  const guarded = routes.filter(route => authoritiesOf(route) !== null)
+  const guard = guarded.find(({ path }) => path.kind === 'prefix' && path.path === '/') ?? guarded[0]
+  return {
+    everyPath: routes.length === 1 ? everyPath : null,
+    certificate,
+    authorities: guard === undefined ? null : authoritiesOf(guard),
+    paths,
+    order: orderOf(first.id),
+    isAny,
+  }
+}
+
+function authoritiesOf({ policies }: Route): AuthoritiesId | null {
+  return policies.find(policy => policy.kind === 'client-certificate')?.authorities ?? null
 }
 
 function count<K>(counts: Map<K, number>, key: K, change: 1 | -1): void {
