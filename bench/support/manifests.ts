@@ -89,6 +89,15 @@ export function routerDeployment(settings: Readonly<Record<string, string>> = {}
   }
 }
 
+/** The same as `0000.json` and on, each one List: many objects are read in a tenth of the time. */
+export function writeManifestLists(directory: string, groups: readonly (readonly KubeObject[])[]): void {
+  mkdirSync(directory, { recursive: true })
+  for (const [index, items] of groups.entries()) {
+    const list = { apiVersion: 'v1', kind: 'List', items }
+    writeFileSync(join(directory, `${String(index).padStart(4, '0')}.json`), JSON.stringify(list))
+  }
+}
+
 /** Writes one file for each group of objects, `0000.yaml` and on. JSON documents are YAML documents. */
 export function writeManifests(directory: string, groups: readonly (readonly KubeObject[])[]): void {
   mkdirSync(directory, { recursive: true })

@@ -14,6 +14,8 @@ export interface RouterOptions {
   readonly workers: number
   readonly cpu?: number | null
   readonly env?: Readonly<Record<string, string>>
+  /** Further flags. */
+  readonly flags?: readonly string[]
 }
 
 /** A router that is ready. Its access log is the output of the process. */
@@ -48,10 +50,13 @@ export async function startRouter(bench: Workbench, options: RouterOptions): Pro
     name: 'router',
     program: pinnedNode(),
     args: [
+      // As the image has it.
+      '--max-semi-space-size=4',
       main,
       ...source,
       ...ports.flatMap(([name, port]) => [`--${name}-port`, String(port)]),
       ...['--workers', String(options.workers), '--address', '127.0.0.1'],
+      ...(options.flags ?? []),
     ],
     env: { POD_NAMESPACE: routerNamespace, ...options.env },
     cpu: options.cpu ?? null,

@@ -1,13 +1,8 @@
 // A set of objects that readers follow: what a directory of manifests offers in place of a watch on the API server.
 
+import { isDeepStrictEqual } from 'node:util'
 import type { KubeObject } from '#kube/types.ts'
 import type { Change, Watcher } from '#kube/watch.ts'
-
-interface Entry<T> {
-  readonly object: T
-  /** What `object` says, for comparison. */
-  readonly text: string
-}
 
 /** What a reader has not been told yet. It holds at most one entry for each object, however slow the reader is. */
 interface Reader<T> {
@@ -18,12 +13,12 @@ interface Reader<T> {
 
 /** Several readers may follow at once, and each sees the whole collection first. Nothing is told before the first `replace`. */
 export class Collection<T extends KubeObject> implements Watcher<T> {
-  #entries: ReadonlyMap<string, Entry<T>> | null = null
+  #objects: ReadonlyMap<string, T> | null = null
   readonly #readers = new Set<Reader<T>>()
   #events = 0
 
   get synced(): boolean {
-    return this.#entries !== null
+    return this.#objects !== null
   }
 
   /** Upserts and deletes told so far. */
@@ -33,16 +28,20 @@ export class Collection<T extends KubeObject> implements Watcher<T> {
 
   /** The collection is now exactly `objects`; readers hear of the differences. Of two with one name the first counts. */
   replace(objects: readonly T[]): void {
-    const next = new Map<string, Entry<T>>()
+    const next = new Map<string, T>()
     for (const object of objects) {
       const key = keyOf(object)
-      if (!next.has(key)) next.set(key, { object, text: JSON.stringify(object) })
+      if (!next.has(key)) next.set(key, object)
     }
-    const last = this.#entries
-    this.#entries = next
+    const last = this.#objects
+    this.#objects = next
     if (last !== null) {
-      for (const [key, { object, text }] of next) if (last.get(key)?.text !== text) this.#tell(key, 'upsert', object)
-      for (const [key, { object }] of last) if (!next.has(key)) this.#tell(key, 'delete', object)
+      for (const [key, object] of next) {
+        const before = last.get(key)
+        // Of a file that nobody touched they are the very same.
+        if (object !== before && !isDeepStrictEqual(object, before)) this.#tell(key, 'upsert', object)
+      }
+      for (const [key, object] of last) if (!next.has(key)) this.#tell(key, 'delete', object)
     }
     for (const reader of this.#readers) reader.wake?.()
   }
@@ -54,10 +53,10 @@ export class Collection<T extends KubeObject> implements Watcher<T> {
     signal.addEventListener('abort', wake)
     try {
       while (!signal.aborted) {
-        if (reader.reset && this.#entries !== null) {
+        if (reader.reset && this.#objects !== null) {
           reader.reset = false
           reader.pending.clear()
-          yield { kind: 'reset', objects: Array.from(this.#entries.values(), entry => entry.object) }
+          yield { kind: 'reset', objects: [...this.#objects.values()] }
         } else if (!reader.reset && reader.pending.size > 0) {
           const batch = [...reader.pending.values()]
           reader.pending.clear()

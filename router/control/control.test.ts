@@ -34,6 +34,10 @@ class HandSource implements Source {
     return { changes: (signal: AbortSignal) => this.#follow(key, signal) }
   }
 
+  listenSecret() {
+    return null
+  }
+
   async *#follow(key: string, signal: AbortSignal) {
     this.following.add(key)
     this.followed.push(key)

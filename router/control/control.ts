@@ -33,6 +33,9 @@ const secretHold = 300
 const lookInterval = 1000
 const impatientLookInterval = 100
 
+/** Of what is waited for, so many are named. */
+const mostShown = 20
+
 /** What is refused to us and not indispensable keeps us from being ready this long, milliseconds. */
 const refusalPatience = 5000
 
@@ -137,7 +140,8 @@ export class Control {
     const states = new Map(this.#source.states().map(state => [state.resource, state]))
     const missing = this.#missing()
     const names = missing.length > 0 ? missing : this.#secrets.unsettled().map(key => `secret ${key}`)
-    return names.map(name => describe(name, states.get(name)))
+    const shown = names.slice(0, mostShown).map(name => describe(name, states.get(name)))
+    return names.length > mostShown ? [...shown, `and ${names.length - mostShown} more`] : shown
   }
 
   watches(): readonly WatchState[] {

@@ -125,9 +125,10 @@ export class DataPlane implements DataThreadHost {
       if (this.#reusePort) await this.probe()
       else await this.#accept()
       if (this.#draining) throw new StartupError(exitCode.unavailable, 'asked to end before the start was complete')
-      // The first one turns port 0 into a number for the others.
       this.#places[0]?.start()
-      await this.#until(() => this.#places[0]?.state === 'serving')
+      // The first one turns port 0 into a number for the others.
+      if (this.#ports.httpPort === 0 || this.#ports.httpsPort === 0)
+        await this.#until(() => this.#places[0]?.state === 'serving')
       for (const thread of this.#places.slice(1)) thread.start()
       await this.#until(() => this.#places.every(({ state }) => state === 'serving'))
       await this.#followBuilder()

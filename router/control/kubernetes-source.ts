@@ -6,7 +6,7 @@ import { ListWatch, type ListWatchOptions } from '#kube/list-watch.ts'
 import type { Deployment, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service } from '#kube/types.ts'
 import type { Change, Watcher, WatchState } from '#kube/watch.ts'
 import type { ObjectRef, Problem } from '../model/problem.ts'
-import { NamedSecrets } from './named-secrets.ts'
+import { type HearSecret, NamedSecrets } from './named-secrets.ts'
 import type { NamedService, Source, SourceOptions } from './source.ts'
 import {
   trimEndpointSlice,
@@ -117,13 +117,12 @@ export class KubernetesSource implements Source, AsyncDisposable {
   }
 
   secret(namespace: string, name: string): Watcher<Secret> {
-    // The router's own Secrets are named, wherever the objects that are followed are.
-    const { watchNamespace } = this.#options
-    if (this.#allSecrets !== null && (watchNamespace === null || watchNamespace === namespace)) {
-      this.#following ??= this.#followAll(this.#allSecrets)
-      return this.#named.watcher(namespace, name)
-    }
+    if (this.#areKnown(namespace)) return this.#named.watcher(namespace, name)
     return { changes: signal => this.#followSecret(namespace, name, signal) }
+  }
+
+  listenSecret(namespace: string, name: string, hear: HearSecret): (() => void) | null {
+    return this.#areKnown(namespace) ? this.#named.listen(namespace, name, hear) : null
   }
 
   states(): readonly WatchState[] {
@@ -202,6 +201,14 @@ export class KubernetesSource implements Source, AsyncDisposable {
   #isPublished({ metadata }: Service): boolean {
     const { publishService } = this.#options
     return publishService?.name === metadata.name && publishService.namespace === metadata.namespace
+  }
+
+  /** Whether all Secrets of the namespace are followed: the router's own are named, wherever the objects that are followed are. */
+  #areKnown(namespace: string): boolean {
+    const { watchNamespace } = this.#options
+    if (this.#allSecrets === null || (watchNamespace !== null && watchNamespace !== namespace)) return false
+    this.#following ??= this.#followAll(this.#allSecrets)
+    return true
   }
 
   async #followAll(watch: ListWatch<Secret>): Promise<void> {

@@ -199,10 +199,20 @@ test('one Secret, by name', async () => {
   const following = new Following(source!.secret('shop', 'web-cert'))
   expect(await following.next()).toBe('reset')
   await write('s.yaml', `${secret('one')}---\nkind: Secret\nmetadata: {name: other}\n`)
-  expect(await following.change()).toMatchObject({ kind: 'upsert', object: { stringData: { 'tls.crt': 'one' } } })
-  expect(source!.states().map(({ resource }) => resource)).toContain('secret shop/web-cert')
+  expect(await following.change()).toMatchObject({ kind: 'reset', objects: [{ stringData: { 'tls.crt': 'one' } }] })
+  expect(source!.states().map(({ resource }) => resource)).toContain('secret *')
+  const heard: number[] = []
+  const stop = source!.listenSecret('shop', 'web-cert', change => {
+    if (change.kind === 'reset') heard.push(change.objects.length)
+  })
+  expect(heard).toEqual([1])
+  // It says what it said before.
+  await write('s.yaml', `${secret('one')}---\nkind: Secret\nmetadata: {name: another}\n`)
+  await write('t.yaml', 'kind: Secret\nmetadata: {name: last}\n')
   await rm(join(directory, 's.yaml'))
-  expect(await following.next()).toBe('delete shop/web-cert')
+  expect(await following.change()).toEqual({ kind: 'reset', objects: [] })
+  expect(heard).toEqual([1, 0])
+  stop()
 })
 
 test('the Deployment deis-router of our own namespace only', async () => {
@@ -222,7 +232,12 @@ test('the DaemonSet deis-router, when that carries the settings', async () => {
   await write('a.yaml', `${workload('Deployment')}---\n${workload('DaemonSet')}`)
   const opened = await open({ workload: 'DaemonSet' })
   expect(await new Following(opened.workload).change()).toMatchObject({ objects: [{ kind: 'DaemonSet' }] })
-  expect(opened.states().map(({ resource }) => resource)).toEqual(['services', 'endpointslices', 'daemonset'])
+  expect(opened.states().map(({ resource }) => resource)).toEqual([
+    'services',
+    'endpointslices',
+    'daemonset',
+    'secret *',
+  ])
 })
 
 const platform = `
@@ -276,6 +291,7 @@ for (const [name, changed, services, ingresses] of scopes)
       'endpointslices',
       'deployment',
       ...(ingresses === null ? [] : ['ingresses', 'ingressclasses']),
+      'secret *',
     ])
     expect(opened.problems()).toEqual([])
   })

@@ -14,7 +14,7 @@ import type { ObjectRef, Problem } from '../model/problem.ts'
 import { Collection } from './collection.ts'
 import { Holdoff } from './holdoff.ts'
 import { identityOf, type ManifestObject, parseManifest } from './manifest-file.ts'
-import { NamedSecrets } from './named-secrets.ts'
+import { type HearSecret, NamedSecrets } from './named-secrets.ts'
 import type { NamedService, Source, SourceOptions } from './source.ts'
 
 /** A larger file is refused: it is no manifest of a person's. */
@@ -99,6 +99,10 @@ export class ManifestSource implements Source, AsyncDisposable {
     return this.#secrets.watcher(namespace, name)
   }
 
+  listenSecret(namespace: string, name: string, hear: HearSecret): () => void {
+    return this.#secrets.listen(namespace, name, hear)
+  }
+
   states(): readonly WatchState[] {
     const lastError = this.#watchError ?? this.#scanError
     const state = (resource: string, { synced, events }: { synced: boolean; events: number }): WatchState => ({
@@ -117,7 +121,7 @@ export class ManifestSource implements Source, AsyncDisposable {
       ...(this.ingresses === null
         ? []
         : [state('ingresses', this.#ingresses), state('ingressclasses', this.#ingressClasses)]),
-      ...Array.from(this.#secrets.followed(), ([key, collection]) => state(`secret ${key}`, collection)),
+      state('secret *', this.#secrets),
     ]
   }
 

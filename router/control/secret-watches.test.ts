@@ -17,6 +17,7 @@ function bench() {
         collections.set(name, collection)
         return collection
       },
+      listenSecret: () => null,
       states: () =>
         Array.from(failing, name => ({
           resource: `secret a/${name}`,

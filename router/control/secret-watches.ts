@@ -1,4 +1,4 @@
-// One watch for each Secret that is wanted now. Only so many begin at a time: thousands of Secrets at a start would
+// One watch, or listener, for each Secret that is wanted now. Only so many begin at a time: thousands of Secrets at a start would
 // otherwise be thousands of requests at once.
 
 import { setTimeout as delay } from 'node:timers/promises'
@@ -13,14 +13,15 @@ const maxBeginning = 16
 const slow = 5000
 
 export interface SecretWatchesOptions {
-  readonly source: Pick<Source, 'secret' | 'states' | 'problems'>
+  readonly source: Pick<Source, 'secret' | 'listenSecret' | 'states' | 'problems'>
   readonly heard: (namespace: string, name: string, change: Change<Secret>) => void
   readonly failed: (error: unknown) => void
 }
 
 interface SecretWatch {
   readonly ref: SecretRef
-  readonly stop: AbortController
+  /** Null: it waits for its turn. */
+  stop: (() => void) | null
   readonly wantedSince: number
   /** Null: it waits for its turn. */
   begunAt: number | null
@@ -34,6 +35,8 @@ export class SecretWatches {
   readonly #options: SecretWatchesOptions
   readonly #watches = new Map<string, SecretWatch>()
   readonly #running = new Set<Promise<void>>()
+  /** Those that wait for their turn, the first first. */
+  readonly #waiting = new Set<SecretWatch>()
   #wanted: ReadonlyMap<string, SecretRef> | null = null
   #beginning = 0
 
@@ -47,20 +50,25 @@ export class SecretWatches {
     this.#wanted = wanted
     for (const [key, watch] of this.#watches)
       if (!wanted.has(key)) {
-        watch.stop.abort()
+        watch.stop?.()
         this.#watches.delete(key)
+        this.#waiting.delete(watch)
         this.#begun(watch)
       }
     for (const [key, ref] of wanted)
-      if (!this.#watches.has(key))
-        this.#watches.set(key, {
+      if (!this.#watches.has(key)) {
+        const watch: SecretWatch = {
           ref,
-          stop: new AbortController(),
+          stop: null,
           wantedSince: performance.now(),
           begunAt: null,
           settled: false,
           beginning: false,
-        })
+        }
+        this.#watches.set(key, watch)
+        // Who is told at once keeps nobody from beginning.
+        if (!this.#listen(watch)) this.#waiting.add(watch)
+      }
     this.#beginSome()
   }
 
@@ -95,19 +103,22 @@ export class SecretWatches {
   }
 
   async stop(): Promise<void> {
-    for (const { stop } of this.#watches.values()) stop.abort()
+    for (const { stop } of this.#watches.values()) stop?.()
     this.#watches.clear()
+    this.#waiting.clear()
     await Promise.all(this.#running)
   }
 
   #beginSome(): void {
-    for (const watch of this.#watches.values()) {
+    for (const watch of this.#waiting) {
       if (this.#beginning >= maxBeginning) return
-      if (watch.begunAt !== null) continue
+      this.#waiting.delete(watch)
       watch.begunAt = performance.now()
       watch.beginning = true
       this.#beginning++
-      const running = this.#follow(watch).finally(() => this.#running.delete(running))
+      const stop = new AbortController()
+      watch.stop = () => stop.abort()
+      const running = this.#follow(watch, stop.signal).finally(() => this.#running.delete(running))
       this.#running.add(running)
     }
   }
@@ -117,9 +128,21 @@ export class SecretWatches {
     watch.beginning = false
   }
 
-  async #follow(watch: SecretWatch): Promise<void> {
+  /** False: its source takes a watch for it. */
+  #listen(watch: SecretWatch): boolean {
     const { namespace, name } = watch.ref
-    for (const { signal } = watch.stop; !signal.aborted; ) {
+    watch.stop = this.#options.source.listenSecret(namespace, name, change => {
+      watch.settled = true
+      this.#options.heard(namespace, name, change)
+    })
+    if (watch.stop === null) return false
+    watch.begunAt = watch.wantedSince
+    return true
+  }
+
+  async #follow(watch: SecretWatch, signal: AbortSignal): Promise<void> {
+    const { namespace, name } = watch.ref
+    while (!signal.aborted) {
       try {
         for await (const change of this.#options.source.secret(namespace, name).changes(signal)) {
           if (signal.aborted) return

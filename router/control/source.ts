@@ -3,6 +3,7 @@
 import type { Deployment, EndpointSlice, Ingress, IngressClass, Secret, Service } from '#kube/types.ts'
 import type { Watcher, WatchState } from '#kube/watch.ts'
 import type { Problem } from '../model/problem.ts'
+import type { HearSecret } from './named-secrets.ts'
 
 /** What to follow. Nothing is asked for that is switched off here. */
 export interface SourceOptions {
@@ -43,6 +44,8 @@ export interface Source {
   readonly ingressClasses: Watcher<IngressClass> | null
   /** One Secret by name: one object or none. */
   secret(namespace: string, name: string): Watcher<Secret>
+  /** The same without a watch, where all are at hand: returns the way to stop; null: it takes a watch. */
+  listenSecret(namespace: string, name: string, hear: HearSecret): (() => void) | null
   states(): readonly WatchState[]
   /** What of `states` the server refuses us (403), by resource. */
   refused(): ReadonlySet<string>

@@ -1,4 +1,5 @@
-// Certificates of a data thread: contexts are made on first use (35 KB and up to 0.7 ms each) and kept within a bound.
+// Certificates of a data thread. Contexts are made when a handshake asks (35 kB and up to 0.7 ms each), and kept within a
+// bound from the second time on: what is asked for once, as by a scan, is gone with the handshake, and pushes nobody out.
 
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Certificate, CertificateId } from '../model/certificate.ts'
@@ -6,12 +7,16 @@ import type { Delta } from '../model/patch.ts'
 import type { ThreadContext } from './context.ts'
 import type { TlsOptions } from './tls-options.ts'
 
-const maxContexts = 2_000
+const maxContexts = 500
+/** Names that were asked for once, of which this many are remembered. */
+const maxSeen = 10_000
 
 export class CertificateStore {
   readonly #certificates = new Map<CertificateId, Certificate>()
   /** In order of use, last used last. */
   readonly #contexts = new Map<CertificateId, SecureContext>()
+  /** Asked for once, longest ago first. */
+  readonly #seen = new Set<CertificateId>()
   /** Those of which the library makes no context as things are; each is logged once. */
   readonly #refused = new Set<CertificateId>()
   readonly #log: ThreadContext['log']
@@ -65,12 +70,12 @@ export class CertificateStore {
     if (certificate === undefined || this.#refused.has(id)) return null
     const context = this.#make(certificate)
     if (context === null) return null
-    this.#contexts.set(id, context)
-    if (this.#contexts.size > maxContexts) {
-      for (const oldest of this.#contexts.keys()) {
-        this.#contexts.delete(oldest)
-        break
-      }
+    if (this.#seen.delete(id)) {
+      this.#contexts.set(id, context)
+      if (this.#contexts.size > maxContexts) dropFirst(this.#contexts)
+    } else {
+      this.#seen.add(id)
+      if (this.#seen.size > maxSeen) dropFirst(this.#seen)
     }
     return context
   }
@@ -90,5 +95,13 @@ export class CertificateStore {
     this.#certificates.delete(id)
     this.#contexts.delete(id)
     this.#refused.delete(id)
+    this.#seen.delete(id)
+  }
+}
+
+function dropFirst(ids: Map<CertificateId, unknown> | Set<CertificateId>): void {
+  for (const first of ids.keys()) {
+    ids.delete(first)
+    return
   }
 }

@@ -10,7 +10,8 @@ interface Entry<T> {
 }
 
 interface Node<T> {
-  readonly children: Map<string, Node<T>>
+  /** Null: none, as with nearly every host. */
+  children: Map<string, Node<T>> | null
   prefix: Entry<T> | null
   /** Exact match of this path as it stands, and with one slash behind it. */
   exact: Entry<T> | null
@@ -19,9 +20,9 @@ interface Node<T> {
 
 export class PathTrie<T> {
   readonly #root: Node<T> = node()
-  readonly #texts = new Set<string>()
-  /** The longest first, once sorted. */
-  readonly #textPrefixes: Entry<T>[] = []
+  #texts: Set<string> | null = null
+  /** The longest first, once sorted; null: none, as with nearly every host. */
+  #textPrefixes: Entry<T>[] | null = null
   #isSorted = true
 
   /** False when this path, of this kind, is taken: the first one stays. */
@@ -31,6 +32,7 @@ export class PathTrie<T> {
     const path = slash ? match.path.slice(0, -1) : match.path
     let at = this.#root
     for (const segment of match.path.length < 2 ? [] : path.slice(1).split('/')) {
+      at.children ??= new Map()
       let child = at.children.get(segment)
       if (child === undefined) {
         child = node()
@@ -45,6 +47,8 @@ export class PathTrie<T> {
   }
 
   #insertText(path: string, value: T): boolean {
+    this.#texts ??= new Set()
+    this.#textPrefixes ??= []
     if (this.#texts.has(path)) return false
     this.#texts.add(path)
     this.#textPrefixes.push({ path, value })
@@ -52,18 +56,18 @@ export class PathTrie<T> {
     return true
   }
 
-  #matchText(path: string): Entry<T> | null {
+  #matchText(prefixes: Entry<T>[], path: string): Entry<T> | null {
     // When the first request comes, and not for each of many prefixes.
-    if (!this.#isSorted) this.#textPrefixes.sort((a, b) => b.path.length - a.path.length)
+    if (!this.#isSorted) prefixes.sort((a, b) => b.path.length - a.path.length)
     this.#isSorted = true
-    return this.#textPrefixes.find(prefix => path.startsWith(prefix.path)) ?? null
+    return prefixes.find(prefix => path.startsWith(prefix.path)) ?? null
   }
 
   /** `path` is the raw path of the request, from its first slash, without query. */
   match(path: string): T | null {
     const found = this.#matchSegments(path)
-    if (this.#textPrefixes.length !== 0) {
-      const text = this.#matchText(path)
+    if (this.#textPrefixes !== null) {
+      const text = this.#matchText(this.#textPrefixes, path)
       if (text !== null && text.path.length > (found?.path.length ?? 0)) return text.value
     }
     return found === null ? null : found.value
@@ -78,7 +82,7 @@ export class PathTrie<T> {
       const end = slash < 0 ? path.length : slash
       // Behind a last slash nothing follows: `/foo/` ends at the node of `foo`.
       if (end === position && end === path.length) return position === 1 ? (at.exact ?? best) : (at.exactSlash ?? best)
-      const child = at.children.get(path.slice(position, end))
+      const child = at.children?.get(path.slice(position, end))
       if (child === undefined) return best
       at = child
       if (at.prefix !== null) best = at.prefix
@@ -90,5 +94,5 @@ export class PathTrie<T> {
 }
 
 function node<T>(): Node<T> {
-  return { children: new Map(), prefix: null, exact: null, exactSlash: null }
+  return { children: null, prefix: null, exact: null, exactSlash: null }
 }

@@ -50,7 +50,7 @@ export interface CompiledHost {
   /** By whom a handshake for this host wants the client to be known; null: by nobody. */
   readonly authorities: AuthoritiesId | null
   readonly paths: PathTrie<CompiledRoute>
-  /** Its place among labels and expressions. */
+  /** Its place among labels and expressions; empty for others, which have none. */
   readonly order: string
   /** It answers to whatever host nobody names. */
   readonly isAny: boolean
@@ -63,7 +63,7 @@ export interface UpstreamSource {
 
 export class RouteTable {
   readonly #routes = new Map<RouteId, Route>()
-  readonly #byHost = new Map<string, Map<RouteId, Route>>()
+  readonly #byHost = new Map<string, Route[]>()
   readonly #http = new HostIndex<CompiledHost>()
   readonly #https = new HostIndex<CompiledHost>()
   readonly #slots = new Map<string, number>()
@@ -107,8 +107,8 @@ export class RouteTable {
       const key = hostKey(route.host)
       touched.set(key, route.host)
       const siblings = this.#byHost.get(key)
-      if (siblings === undefined) this.#byHost.set(key, new Map([[route.id, route]]))
-      else siblings.set(route.id, route)
+      if (siblings === undefined) this.#byHost.set(key, [route])
+      else siblings.push(route)
     }
     for (const [key, host] of touched) this.#compileHost(key, host)
     this.#lists.clear()
@@ -126,9 +126,9 @@ export class RouteTable {
     this.#idleApps.add(known.app)
     const key = hostKey(known.host)
     touched.set(key, known.host)
-    const siblings = this.#byHost.get(key)
-    siblings?.delete(id)
-    if (siblings?.size === 0) this.#byHost.delete(key)
+    const siblings = this.#byHost.get(key)!
+    siblings.splice(siblings.indexOf(known), 1)
+    if (siblings.length === 0) this.#byHost.delete(key)
   }
 
   #refer(upstream: UpstreamId, change: 1 | -1): void {
@@ -141,13 +141,13 @@ export class RouteTable {
   }
 
   #compileHost(key: string, host: HostMatch): void {
-    const routes = this.#byHost.get(key)
     // By id, so that the table does not depend on the order in which changes came: the first has what two claim.
-    const all = routes === undefined ? [] : [...routes.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+    const all = (this.#byHost.get(key) ?? []).toSorted((a, b) => (a.id < b.id ? -1 : 1))
     const compiled = new Map(all.map(route => [route, this.#compileRoute(route)]))
-    place(this.#http, host, compileHost(all, compiled))
+    const plain = compileHost(all, compiled)
+    place(this.#http, host, plain)
     const secure = all.filter(route => route.https)
-    place(this.#https, host, compileHost(secure, compiled))
+    place(this.#https, host, secure.length === all.length ? plain : compileHost(secure, compiled))
   }
 
   #compileRoute(route: Route): CompiledRoute {
@@ -220,7 +220,7 @@ function compileHost(routes: readonly Route[], compiled: ReadonlyMap<Route, Comp
     certificate,
     authorities: guard === undefined ? null : authoritiesOf(guard),
     paths,
-    order: orderOf(first.id),
+    order: first.host.kind === 'label' || first.host.kind === 'regex' ? orderOf(first.id) : '',
     isAny,
   }
 }
