@@ -292,7 +292,8 @@ export class ClientConnection extends AcceptedConnection implements Client {
       if (carry !== null) this.tunnel.onClientData(carry, 0, carry.length)
       this.tunnel.onClientEnd()
     } else if (this.#exchange !== null) this.#exchange.onClientGone()
-    else this.socket.end()
+    // Node makes an error, with a stack, of a second end.
+    else if (!this.socket.writableEnded) this.socket.end()
   }
 
   #linger(): void {
