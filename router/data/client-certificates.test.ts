@@ -12,7 +12,7 @@ import type { Authorities, AuthoritiesId } from '#router/model/authorities.ts'
 import type { Policy, RouteId } from '#router/model/route.ts'
 import { get, ok } from '#test/support/app.ts'
 import { certificateOf, fallbackCertificate } from '#test/support/certificates.ts'
-import { empty, routeTo } from '#test/support/data-thread.ts'
+import { defaultSettings, empty, routeTo } from '#test/support/data-thread.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
 import { connectTlsTo } from '#test/support/peer.ts'
 import { type Stage, type StageOptions, setStage } from '#test/support/stage.ts'
@@ -336,6 +336,20 @@ describe('no way around', () => {
     expect((await visit(stage, 'a.example', alice)).status).toBe(421)
     expect((await visit(stage, 'maybe.example', {})).status).toBe(421)
   })
+})
+
+test('versions and suites of the router are in force here too, and follow its settings', async () => {
+  await using stage = await setGuardedStage()
+  const old: ConnectionOptions = { servername: 'a.example', ...alice, maxVersion: 'TLSv1.2' }
+  const suite = (await stage.connectTls(old)).socket.getCipher().name
+  const { tls } = defaultSettings()
+  const ciphers =
+    suite === 'ECDHE-ECDSA-AES128-GCM-SHA256' ? 'ECDHE-ECDSA-AES256-GCM-SHA384' : 'ECDHE-ECDSA-AES128-GCM-SHA256'
+  stage.thread.apply({ settings: defaultSettings({ tls: { ...tls, ciphers } }) })
+  expect((await stage.connectTls(old)).socket.getCipher().name).toBe(ciphers)
+  stage.thread.apply({ settings: defaultSettings({ tls: { ...tls, protocols: ['TLSv1.3'] } }) })
+  await expect(stage.connectTls(old)).rejects.toThrow()
+  expect((await visit(stage, 'a.example', alice)).status).toBe(200)
 })
 
 test('HTTP/2: each stream is a request of its own', async () => {
