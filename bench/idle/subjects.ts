@@ -31,6 +31,8 @@ const router: Subject = {
     const { running, httpPort, httpsPort } = await startRouter(bench, {
       routes: { kind: 'manifests', directory },
       workers: 1,
+      // As the image has it (Dockerfile).
+      env: { MALLOC_ARENA_MAX: '2' },
     })
     return { pid: running.pid, port: scheme === 'http' ? httpPort : httpsPort }
   },
