@@ -50,6 +50,4 @@ RUN node router/main.ts --help > /dev/null \
  && node --eval "import('undici')" \
  && test -n "$(find compiled -type f)" \
  && chmod -R a-w compiled
-# Thousands of objects come at once when control starts: with the default (16 MB and more) most of the memory that it then takes is
-# room that it never needs again.
-ENTRYPOINT ["node", "--max-semi-space-size=4", "router/main.ts"]
+ENTRYPOINT ["node", "router/main.ts"]

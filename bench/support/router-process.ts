@@ -50,8 +50,6 @@ export async function startRouter(bench: Workbench, options: RouterOptions): Pro
     name: 'router',
     program: pinnedNode(),
     args: [
-      // As the image has it.
-      '--max-semi-space-size=4',
       main,
       ...source,
       ...ports.flatMap(([name, port]) => [`--${name}-port`, String(port)]),

@@ -28,11 +28,6 @@ const firstDelay = 100
 const longestDelay = 10_000
 /** A thread that served this long did not die of its start. */
 const goodLife = 10_000
-/**
- * A data thread makes little that lives for short: less room for it costs no request anything measurable, and saves some
- * 50 MB of what the default (48 MB) leaves behind when thousands of routes come at once.
- */
-const youngGeneration = 16
 /** What a thread that is to go may take beyond the time it has for its connections. */
 const drainSlack = 2_000
 
@@ -135,11 +130,7 @@ export class DataThread {
     this.#state = 'starting'
     const workerData: DataThreadOptions = { ...this.#host.options(), index: this.index, counters: this.counters }
     this.#startVersion = workerData.world.version
-    const worker = new Worker(this.#host.workerUrl, {
-      workerData,
-      name: `data-${this.index}`,
-      resourceLimits: { maxYoungGenerationSizeMb: youngGeneration },
-    })
+    const worker = new Worker(this.#host.workerUrl, { workerData, name: `data-${this.index}` })
     this.#worker = worker
     worker.on('message', (message: FromData) => {
       if (this.#worker === worker) this.#hear(message)

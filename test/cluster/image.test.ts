@@ -59,7 +59,7 @@ describe('configuration', () => {
   test('a user by number that is not root', () => expect(config.User).toMatch(/^[1-9]\d*:[1-9]\d*$/))
 
   test('Node runs the router, without a shell between', () => {
-    expect(config.Entrypoint).toEqual(['node', '--max-semi-space-size=4', 'router/main.ts'])
+    expect(config.Entrypoint).toEqual(['node', 'router/main.ts'])
     expect(files).toContain(join(config.WorkingDir, 'router/main.ts'))
   })
 
