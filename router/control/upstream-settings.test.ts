@@ -39,7 +39,10 @@ const good: [annotations: Readonly<Record<string, string>>, want: Partial<Upstre
   [{ backendProtocol: 'grpc' }, { protocol: 'h2c' }],
   [{ backendProtocol: 'GRPCS' }, { protocol: 'h2' }],
   [{ 'backendTls.serverName': 'App.Internal' }, { tls: { serverName: 'app.internal', verify: false } }],
-  [{ 'backendTls.verify': 'true' }, { tls: { serverName: null, verify: true } }],
+  [
+    { backendProtocol: 'HTTPS', 'backendTls.verify': 'true' },
+    { protocol: 'https', tls: { serverName: null, verify: true } },
+  ],
   [{ loadBalancing: 'round-robin' }, { balance: { kind: 'round-robin' } }],
   [{ loadBalancing: 'hash' }, { balance: { kind: 'hash', by: { kind: 'client-address' } } }],
   [
@@ -73,7 +76,7 @@ for (const [annotations, want] of good) {
 const bad: [key: string, value: string, severity: Problem['severity'], want?: Partial<UpstreamSettings>][] = [
   ['backendProtocol', 'FCGI', 'warning'],
   ['backendTls.serverName', 'a b', 'warning'],
-  ['backendTls.verify', 'yes', 'warning'],
+  ['backendTls.verify', 'yes', 'error', { tls: { serverName: null, verify: true } }],
   ['loadBalancing', 'least_conn', 'warning'],
   ['hashBy', 'header:', 'warning'],
   ['hashBy', 'body', 'warning'],
@@ -123,6 +126,7 @@ const useless: [annotations: Readonly<Record<string, string>>, key: string][] = 
   [{ 'healthCheck.interval': '1s' }, 'healthCheck.interval'],
   [{ queueLength: '5' }, 'queueLength'],
   [{ queueTimeout: '5s' }, 'queueTimeout'],
+  [{ 'backendTls.verify': 'true' }, 'backendTls.verify'],
 ]
 
 for (const [annotations, key] of useless) {

@@ -97,14 +97,14 @@ const checkPath: Parser<string> = raw =>
 const anyNumber = 'any number'
 
 const rows = {
+  // What is to protect an app and cannot be read must not leave it open: these are strict.
   backendProtocol: optional(protocol, "what the port's appProtocol says, else HTTP", inForce),
   'backendTls.serverName': optional(hostName, 'none', inForce),
-  'backendTls.verify': row(boolean, 'false', inForce),
+  'backendTls.verify': strict(row(boolean, 'false', inForce), 'true'),
   loadBalancing: row(oneOf('power-of-two', 'round-robin', 'hash'), 'power-of-two', inForce),
   hashBy: row(hashKey, 'client-address', inForce),
   stickyCookie: optional(cookieName, 'none', inForce),
   slowStart: optional(within(1, longestSlowStart), 'none', inForce),
-  // What is to protect an app and cannot be read must not leave it open.
   maxRequests: strict(optional(integer(1, mostInFlight), anyNumber, inForce), '100'),
   maxEndpointRequests: strict(optional(integer(1, mostInFlight), anyNumber, inForce), '20'),
   queueLength: strict(row(integer(0, longestQueue), '64', inForce), '0'),
@@ -143,6 +143,11 @@ export function readUpstreamSettings(
     const message = `${prefix}${key} says nothing without ${prefix}${needed}`
     problems.push({ code: 'annotation-without-effect', severity: 'warning', object, message })
   }
+  const spoken = of.backendProtocol ?? hinted ?? 'http1'
+  if (of['backendTls.verify'] && spoken !== 'https' && spoken !== 'h2') {
+    const message = `${prefix}backendTls.verify says nothing without TLS, which ${prefix}backendProtocol is about`
+    problems.push({ code: 'annotation-without-effect', severity: 'warning', object, message })
+  }
   if (of.loadBalancing !== 'hash') useless('hashBy', 'loadBalancing: hash')
   const path = of['healthCheck.path']
   if (path === null) {
@@ -157,7 +162,7 @@ export function readUpstreamSettings(
     problems.push({ code: 'unsupported', severity: 'warning', object, message })
   }
   const settings: UpstreamSettings = {
-    protocol: of.backendProtocol ?? hinted ?? 'http1',
+    protocol: spoken,
     tls: { serverName: of['backendTls.serverName'], verify: of['backendTls.verify'] },
     balance: balanceOf(of.loadBalancing, of.hashBy),
     stickyCookie: of.stickyCookie,

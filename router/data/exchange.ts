@@ -572,11 +572,15 @@ export class Exchange implements UpstreamListener, PolicyRequest, RequestFacts, 
       if (attempts.mayConnectElsewhere(code)) this.#connect(this.#route!)
       else this.fail(code === goneCode.connectTimeout || code === 'ETIMEDOUT' ? 'connect-timeout' : 'connect-failed')
     } else if (code === goneCode.invalid) this.#reply.refuse()
-    else if (this.#reply.started) this.fail('upstream-closed')
+    else if (code === goneCode.unspeakable) {
+      // That is no fault of the endpoint, or its clients could put it to rest.
+      attempts.release()
+      this.#reply.refuse()
+    } else if (this.#reply.started) this.fail('upstream-closed')
     else if (
       code === goneCode.unprocessed
         ? attempts.mayPassOn(this.#isWhole)
-        : attempts.mayRepeat(connection.uses > 1, this.#replayable)
+        : attempts.mayRepeat(connection.stale, this.#replayable)
     )
       this.#connect(this.#route!)
     else this.fail('upstream-closed')

@@ -164,13 +164,14 @@ export class Attempts implements Ask {
   /**
    * The connection went before an octet of an answer had come. True: a request that may be repeated goes out again.
    *
-   * A connection that had waited (`isStale`) may have been closed by the endpoint as we wrote: the request was not looked
+   * A connection that had waited may have been closed by the endpoint as we wrote: the request was not looked
    * at. It goes to a connection of its own, once, and costs no budget: the endpoint gets it for the first time, and gets
    * no more than clients have sent. Else a pod may have gone with what was in its queue, or failed at the request: that
    * one is not asked again.
    */
-  mayRepeat(isStale: boolean, replayable: boolean): boolean {
+  mayRepeat(hadWaited: boolean, replayable: boolean): boolean {
     const member = this.member!
+    const isStale = hadWaited && !this.fresh
     const { upstream } = member
     if (!isStale) upstream.failed(member)
     this.release()

@@ -38,13 +38,17 @@ export function lessBusy(members: readonly Member[], turn: Turn, random: Random)
 export function bestMatch(members: readonly Member[], key: number, now: number, most: number): Member | null {
   let best: Member | null = null
   let highest = -1
-  // Of those that are too new for this key: better than none.
+  // The best of those that are too new for this key: better than none.
   let spare: Member | null = null
+  let highestSpare = -1
   for (const member of members) {
     if (most > 0 && member.inFlight >= most) continue
     const weight = mix(key, member.hash)
     if (now < member.warmAt && mix(weight, 1) / 2 ** 32 >= member.share(now)) {
-      spare ??= member
+      if (weight > highestSpare) {
+        spare = member
+        highestSpare = weight
+      }
       continue
     }
     if (weight <= highest) continue

@@ -24,6 +24,8 @@ export const goneCode = {
   unprocessed: 'UNPROCESSED',
   /** What came is no answer that could be passed on. */
   invalid: 'INVALID',
+  /** There is no way to say to this endpoint what the client asks for; it has heard nothing of it. */
+  unspeakable: 'UNSPEAKABLE',
 } as const
 
 export interface UpstreamChannel {
@@ -31,8 +33,8 @@ export interface UpstreamChannel {
   listener: UpstreamListener | null
   /** Octets of the request can have reached the endpoint. */
   readonly connected: boolean
-  /** Requests that this one, and what is under it, have carried, the present one included. */
-  readonly uses: number
+  /** What is under it had waited: the endpoint may have closed it as we wrote. */
+  readonly stale: boolean
   /** Its endpoint can say of a request that it was not processed, and may be repeated whatever it asks for. */
   readonly disclaims: boolean
   /** It takes no more for now; `onUpstreamDrain` follows. */

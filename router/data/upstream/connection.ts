@@ -23,7 +23,7 @@ export class UpstreamConnection extends Timed implements UpstreamChannel, Dialer
   readonly application = 'http/1.1'
   listener: UpstreamListener | null
   connected = false
-  uses = 1
+  stale = false
   #waiting = false
   #gone = false
   #patient = false
@@ -42,6 +42,7 @@ export class UpstreamConnection extends Timed implements UpstreamChannel, Dialer
     this.socket.on('error', error => this.#onGone((error as NodeJS.ErrnoException).code ?? 'ERROR'))
     this.socket.on('close', () => this.#onGone(goneCode.closed))
     context.timers.set(this, connectTimeout)
+    pool.begin(this)
   }
 
   get blocked(): boolean {
@@ -113,11 +114,17 @@ export class UpstreamConnection extends Timed implements UpstreamChannel, Dialer
   /** Takes it out of the pool for an exchange. */
   reuse(listener: UpstreamListener): void {
     this.#waiting = false
-    this.uses++
+    this.stale = true
     this.#context.counters[counter.upstreamReused]!++
     this.#context.counters[counter.upstreamIdle]!--
     this.#context.timers.clear(this)
     this.listener = listener
+  }
+
+  /** The endpoint goes before there is a connection: no octet has left, and its request is for another one. */
+  withdraw(): void {
+    this.#onGone(goneCode.closed)
+    this.socket.destroy()
   }
 
   destroy(): void {
@@ -136,6 +143,7 @@ export class UpstreamConnection extends Timed implements UpstreamChannel, Dialer
 
   onConnect(): void {
     this.connected = true
+    this.pool.settle(this)
     this.#context.timers.clear(this)
     this.#context.counters[counter.upstreamConnects]!++
     this.listener?.onUpstreamConnect()
@@ -163,6 +171,7 @@ export class UpstreamConnection extends Timed implements UpstreamChannel, Dialer
     this.#gone = true
     this.#context.timers.remove(this)
     this.#context.counters[counter.upstreamOpen]!--
+    if (!this.connected) this.pool.settle(this)
     if (this.#waiting) {
       this.#waiting = false
       this.#context.counters[counter.upstreamIdle]!--

@@ -32,6 +32,8 @@ export class EndpointPool {
   /** For the next handshake: what the last one has left. */
   tlsSession: Buffer | null = null
   readonly #idle: UpstreamConnection[] = []
+  /** Those that are not there yet. */
+  readonly #begun = new Set<UpstreamConnection>()
   #sessions: Http2Sessions | null = null
 
   constructor(endpoint: Endpoint, transport: Transport = standardUpstreamSettings) {
@@ -73,9 +75,21 @@ export class EndpointPool {
     if (at >= 0) this.#idle.splice(at, 1)
   }
 
+  /** For connections: one is being made. */
+  begin(connection: UpstreamConnection): void {
+    this.#begun.add(connection)
+  }
+
+  /** It is there, or it will not be. */
+  settle(connection: UpstreamConnection): void {
+    this.#begun.delete(connection)
+  }
+
+  /** Requests whose octets have not left go elsewhere at once: they must find their upstream without it. */
   retire(): void {
     this.retired = true
     for (const connection of this.#idle.splice(0)) connection.destroy()
+    for (const connection of [...this.#begun]) connection.withdraw()
     this.#sessions?.retire()
   }
 }

@@ -42,7 +42,7 @@ export class Http2Channel extends Timed implements UpstreamChannel, Receiver {
   readonly disclaims = true
   listener: UpstreamListener | null
   connected = false
-  uses = 1
+  stale = false
   /** The final head has come. */
   headDone = false
   readonly #context: ThreadContext
@@ -88,9 +88,9 @@ export class Http2Channel extends Timed implements UpstreamChannel, Receiver {
   attach(session: Http2Session): void {
     this.#context.timers.remove(this)
     this.#session = session
+    this.stale = session.idle
     this.#stream = session.attach(this)
     this.connected = true
-    this.uses = session.opened
     const early = this.#early
     this.#early = null
     if (early !== null) this.begin(early)
@@ -104,7 +104,7 @@ export class Http2Channel extends Timed implements UpstreamChannel, Receiver {
     }
     if (!translator.read(octets) || (translator.isTunnel && !session.allowsTunnels)) {
       // Not from within the call: who calls expects to have a channel after it.
-      process.nextTick(() => this.#gone(goneCode.invalid))
+      process.nextTick(() => this.#gone(goneCode.unspeakable))
       return
     }
     const { contentLength, chunked, isHead, isTunnel, bodyStart } = translator
@@ -320,6 +320,7 @@ export class Http2Channel extends Timed implements UpstreamChannel, Receiver {
 
   onReset(code: number): void {
     // An answer that is complete is one, whatever becomes of the request (RFC 9113 section 8.1).
+    this.stale = false
     if (this.#answered) {
       this.#leave()
       this.listener?.onUpstreamDrain()

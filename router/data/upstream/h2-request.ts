@@ -4,7 +4,7 @@
 import { type HpackEncoder, type Indexing, maxBeginLength, maxEncodedLength } from '../h2/hpack-encoder.ts'
 import { staticIndex } from '../h2/hpack-table.ts'
 import { fieldId, identifyField } from '../http/fields.ts'
-import { equalsIgnoreCase } from '../http/octets.ts'
+import { equals, equalsIgnoreCase } from '../http/octets.ts'
 
 const HTAB = 9
 const LF = 10
@@ -76,7 +76,7 @@ export class RequestTranslator {
     this.#hostStart = this.#hostEnd = this.#keyStart = this.#keyEnd = 0
     this.#methodEnd = octets.indexOf(SP)
     this.#targetEnd = octets.indexOf(SP, this.#methodEnd + 1)
-    this.isHead = this.#methodEnd === 4 && equalsIgnoreCase(octets, 0, 'head')
+    this.isHead = equals(octets, 0, this.#methodEnd, 'HEAD')
     let count = 0
     let at = octets.indexOf(LF, this.#targetEnd) + 1
     while (octets[at] !== CR) {
@@ -98,6 +98,7 @@ export class RequestTranslator {
       this.#note(id, at, nameEnd, start, end)
       at = lineEnd + 2
     }
+    if (this.isTunnel) this.isTunnel = this.#isHandshake
     this.#count = count
     this.bodyStart = at + 2
     return true
@@ -133,6 +134,11 @@ export class RequestTranslator {
           this.#keyEnd = end
         }
     }
+  }
+
+  /** RFC 6455 section 4.1. Any other request only offers an upgrade, which its endpoint may leave. */
+  get #isHandshake(): boolean {
+    return this.#is(get) && !this.chunked && this.contentLength <= 0 && this.#keyEnd > this.#keyStart
   }
 
   /** What a WebSocket's handshake has to be answered with (RFC 6455 section 1.3); HTTP/2 leaves it out. */

@@ -32,7 +32,10 @@ const idleTimeout = 60_000
 /** An endpoint that was silent for this long while streams are open is asked for a sign of life, and then has so long. */
 const pingAfter = 15_000
 const pingTimeout = 10_000
-/** Octets that may wait for an endpoint that does not read while we owe it answers to its SETTINGS and PING frames. */
+/**
+ * Octets that may wait for an endpoint that does not read while we owe it answers to its SETTINGS and PING frames, and
+ * beyond which it gets no new streams: those that are reset make room for others, and their heads wait all the same.
+ */
 const maxUnread = 1024 * 1024
 /** So long the endpoint may take to read our goodbye, in milliseconds. */
 const closeTimeout = 2_000
@@ -91,7 +94,10 @@ export class Http2Session extends Timed implements FrameSink, Dialer {
     context.counters[counter.upstreamOpen]!++
     this.socket = dial(context, owner.pool, this)
     this.#output = new Output(context, this.socket)
-    this.socket.on('drain', () => this.#flushAll())
+    this.socket.on('drain', () => {
+      this.#flushAll()
+      if (this.takesStreams) owner.onSessionRoom()
+    })
     this.socket.on('end', () => this.#end(goneCode.closed))
     this.socket.on('error', error => this.#end((error as NodeJS.ErrnoException).code ?? 'ERROR'))
     this.socket.on('close', () => {
@@ -109,9 +115,14 @@ export class Http2Session extends Timed implements FrameSink, Dialer {
 
   // -------------------------------------------------------------------------------------------------- its streams
 
-  /** Streams that it takes beside those that are open. */
+  /** Streams that it takes beside those that are open; none while the endpoint leaves unread what it has been sent. */
   get room(): number {
-    return this.takesStreams ? this.#settings.streams - this.#streams.size : 0
+    return this.takesStreams && this.#output.waiting <= maxUnread ? this.#settings.streams - this.#streams.size : 0
+  }
+
+  /** It has no streams, and waits for the next. */
+  get idle(): boolean {
+    return this.#idle && this.opened > 0
   }
 
   /** Streams that are open. */
@@ -211,10 +222,15 @@ export class Http2Session extends Timed implements FrameSink, Dialer {
     if (this.#output.waiting > maxUnread) this.#fail(errorCode.enhanceYourCalm)
   }
 
-  /** Windows have opened, or the socket has drained. */
+  /** Windows have opened, or the socket has drained. Who has had a turn goes behind all others, or the oldest would get all. */
   #flushAll(): void {
-    for (const channel of this.#streams.values()) {
-      if (this.window <= 0 || this.blocked) return
+    const streams = this.#streams
+    let turns = streams.size
+    for (const [stream, channel] of streams) {
+      if (turns-- === 0 || this.window <= 0 || this.blocked) return
+      if (!channel.blocked) continue
+      streams.delete(stream)
+      streams.set(stream, channel)
       channel.flush()
     }
   }
@@ -305,7 +321,7 @@ export class Http2Session extends Timed implements FrameSink, Dialer {
   #resizeWindows(difference: number): void {
     for (const channel of this.#streams.values())
       if (!channel.openWindow(difference)) this.#fail(errorCode.flowControlError)
-    this.#opensWindows = difference > 0
+    if (difference > 0) this.#opensWindows = true
   }
 
   onSettings(ack: boolean): void {

@@ -34,7 +34,7 @@ export class Http2Sessions implements SessionOwner, ChannelOwner {
     const session = this.#roomiest()
     if (session !== null && this.#waiting.length === 0) {
       channel.attach(session)
-      if (channel.uses > 1) this.#context.counters[counter.upstreamReused]!++
+      if (session.opened > 1) this.#context.counters[counter.upstreamReused]!++
       return channel
     }
     if (this.#waiting.length >= maxWaiting) {
@@ -55,8 +55,9 @@ export class Http2Sessions implements SessionOwner, ChannelOwner {
 
   /** The endpoint is gone: what is open finishes, what waits has to go elsewhere. */
   retire(): void {
-    for (const session of [...this.#sessions]) session.drain()
+    // First, or a session would be opened for those who wait.
     this.#failWaiting(goneCode.closed)
+    for (const session of [...this.#sessions]) session.drain()
   }
 
   onSessionReady(): void {
@@ -77,9 +78,9 @@ export class Http2Sessions implements SessionOwner, ChannelOwner {
     this.#sessions.delete(session)
     if (!wasReady) this.#connecting--
     if (this.#waiting.length === 0) return
-    // One that could not be made will not be made for those who wait either, unless others can take them.
-    if (!wasReady && this.#sessions.size === 0) this.#failWaiting(code)
-    else this.#dial()
+    if (wasReady) this.#dial()
+    // One that could not be made could not be made a moment later either: who waits has to do with those that are there.
+    else if (this.#sessions.size === 0) this.#failWaiting(code)
   }
 
   /** Of those that take streams the one with the fewest; null: none has room. */

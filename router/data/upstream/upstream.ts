@@ -8,6 +8,7 @@ import { counter } from '../../model/counters.ts'
 import type { Upstream as UpstreamData, UpstreamId } from '../../model/upstream.ts'
 import { standardUpstreamSettings, type UpstreamSettings } from '../../model/upstream-settings.ts'
 import type { ThreadContext } from '../context.ts'
+import { Timed } from '../timers.ts'
 import { bestMatch, lessBusy, type Random, Turn } from './balance.ts'
 import { EndpointPools } from './endpoint-pool.ts'
 import { HealthCheck } from './health-check.ts'
@@ -54,6 +55,8 @@ export class Upstream {
   #inFlight = 0
   #queue: Queue | null = null
   #waking = false
+  /** The end of a rest is nobody's doing: who waits hears of it by the clock. */
+  #alarm: Alarm | null = null
   #checked = true
 
   constructor(
@@ -115,13 +118,15 @@ export class Upstream {
       member.far = endpoint.far === true
       return member
     })
-    for (const { pool } of before) this.#endpointPools.release(pool)
     for (const member of known.values()) this.#dismiss(member)
+    if (settings.slowStart === 0 && now < this.#warmUntil) this.#endWarmUp(now)
     this.#byCookie =
       settings.stickyCookie === null ? null : new Map(this.#members.map(member => [member.cookie, member]))
     if (changed) for (const member of this.#members) this.#stopCheck(member)
     if (settings.healthCheck !== null && this.#checked) this.#startChecks(settings)
     this.#freshUntil = 0
+    // Last: whoever waits for a connection to one that goes claims another one at once.
+    for (const { pool } of before) this.#endpointPools.release(pool)
     this.#wake()
   }
 
@@ -176,6 +181,7 @@ export class Upstream {
     const { counters } = this.#context
     counters[counter.upstreamWaits]!++
     counters[counter.upstreamWaiting]!++
+    this.#setAlarm()
     return true
   }
 
@@ -211,6 +217,15 @@ export class Upstream {
       this.#context.counters[counter.upstreamWaiting]!--
       this.#queue?.shift()?.onTurn()
     }
+    if (this.waiting > 0) this.#setAlarm()
+  }
+
+  #setAlarm(): void {
+    // Where the app as a whole is full, whoever leaves wakes them.
+    if (this.#isFull || this.#freshUntil === Number.POSITIVE_INFINITY) return
+    const { timers } = this.#context
+    this.#alarm ??= new Alarm(this)
+    timers.set(this.#alarm, Math.max(0, this.#freshUntil - timers.now))
   }
 
   // ---------------------------------------------------------------------------------------------- who is chosen
@@ -293,6 +308,11 @@ export class Upstream {
     if (slowStart === 0) return
     member.warmUp(now, slowStart)
     this.#warmUntil = member.warmAt
+  }
+
+  #endWarmUp(now: number): void {
+    this.#warmUntil = 0
+    for (const member of this.#members) member.warmUp(now, 0)
   }
 
   // ------------------------------------------------------------------------------------------- what became of it
@@ -390,6 +410,19 @@ export class Upstream {
     if (member.rest.reason === null) return
     this.#resting--
     this.#context.counters[counter.upstreamResting]!--
+  }
+}
+
+class Alarm extends Timed {
+  readonly #upstream: Upstream
+
+  constructor(upstream: Upstream) {
+    super()
+    this.#upstream = upstream
+  }
+
+  override onDeadline(): void {
+    this.#upstream.serveQueue()
   }
 }
 
