@@ -89,10 +89,10 @@ test('what a session begins with', async () => {
     first.payload.readUInt16BE(6 * i),
     first.payload.readUInt32BE(6 * i + 2),
   ])
-  // No push, and a window of 256 kB for each stream.
+  // No push, and a window of 64 kB for each stream.
   expect(pairs).toEqual([
     [2, 0],
-    [4, 262_144],
+    [4, 65_536],
   ])
   const window = await app.next()
   expect([window.type, window.stream]).toEqual([type.window, 0])
@@ -506,7 +506,7 @@ describe('flow control', () => {
     slow.socket.pause()
     await app.send(headers(0, 1, status('200')))
     // Windows as the endpoint knows them, which it must not pass.
-    let stream = 262_144
+    let stream = 65_536
     let connection = 4 * 1024 * 1024
     let sent = 0
     const piece = Buffer.alloc(16_384, 'x')

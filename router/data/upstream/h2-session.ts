@@ -21,7 +21,7 @@ import { ResponseComposer } from './h2-response.ts'
 import { EndpointSettings } from './h2-settings.ts'
 
 /** What an endpoint may send ahead of a client that does not take it, for each stream. */
-export const streamWindow = 256 * 1024
+export const streamWindow = 64 * 1024
 /** For all streams together it is given back as octets come: those who share a connection must not starve one another. */
 const connectionWindow = 4 * 1024 * 1024
 /** Octets of a header block, compressed, and of a head. */
