@@ -4,20 +4,10 @@ import { describe, expect, test } from 'vitest'
 import { App, get } from '#test/support/app.ts'
 import { backendTo, routeTo, startDataThread, type TestThread, upstreamWith } from '#test/support/data-thread.ts'
 import { fieldValue } from '#test/support/http-message.ts'
+import { block, type FieldList, frame, numbers, settings } from '#test/support/http2-frames.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
 import { connectTo, type Peer } from '#test/support/peer.ts'
-import {
-  ack,
-  block,
-  endHeaders,
-  endStream,
-  type FieldList,
-  frame,
-  numbers,
-  RawHttp2,
-  settings,
-  type,
-} from '#test/support/raw-http2.ts'
+import { ack, endHeaders, endStream, RawHttp2, type } from '#test/support/raw-http2.ts'
 import { counter, retryReasons } from '../model/counters.ts'
 import type { Route } from '../model/route.ts'
 

@@ -4,8 +4,9 @@
 import { describe, expect, test } from 'vitest'
 import { ok } from '#test/support/app.ts'
 import { certificateOf } from '#test/support/certificates.ts'
-import { block, FramePeer, frame, pair, request, uint32 } from '#test/support/frame-peer.ts'
+import { FramePeer } from '#test/support/frame-peer.ts'
 import { attacks } from '#test/support/http2-attacks.ts'
+import { block, frame, numbers, pair, request } from '#test/support/http2-frames.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
 import { type Stage, type StageOptions, setStage } from '#test/support/stage.ts'
 import { errorCode, flag, frameType, preface, setting } from './h2/frames.ts'
@@ -62,7 +63,7 @@ describe('within the bounds', () => {
       const stream = 2 * n + 1
       if (n % 5 < 2) {
         peer.send(frame(frameType.headers, flag.endHeaders, stream, request(host, 'POST')))
-        peer.send(frame(frameType.rstStream, 0, stream, uint32(errorCode.cancel)))
+        peer.send(frame(frameType.rstStream, 0, stream, numbers(errorCode.cancel)))
       } else {
         peer.get(stream, host)
         await peer.find(one => one.stream === stream && (one.flags & flag.endStream) !== 0)
@@ -119,11 +120,11 @@ test('a window that the client lowers below what is under way is kept to', async
   expect(first?.payload).toHaveLength(60)
   // Sixty are sent already: the window is now at minus fifty.
   peer.send(frame(frameType.settings, 0, 0, pair(setting.initialWindowSize, 10)))
-  peer.send(frame(frameType.windowUpdate, 0, 1, uint32(50)))
+  peer.send(frame(frameType.windowUpdate, 0, 1, numbers(50)))
   peer.send(frame(frameType.ping, 0, 0, '12345678'))
   await peer.find(({ type, flags }) => type === frameType.ping && flags === flag.ack)
   expect(peer.frames.filter(({ type }) => type === frameType.data)).toHaveLength(1)
-  peer.send(frame(frameType.windowUpdate, 0, 1, uint32(40)))
+  peer.send(frame(frameType.windowUpdate, 0, 1, numbers(40)))
   const last = await peer.find(({ type, flags }) => type === frameType.data && (flags & flag.endStream) !== 0)
   expect(last?.payload).toHaveLength(40)
 })
@@ -138,7 +139,7 @@ test('a request that comes behind the last GOAWAY is not served, and breaks noth
   await peer.find(({ type }) => type === frameType.goAway)
   expect(await peer.goAway()).toBe(errorCode.noError)
   peer.send(frame(frameType.headers, flag.endHeaders, 3, request(host, 'POST')))
-  peer.send(frame(frameType.data, flag.endStream, 3, 'body'), frame(frameType.windowUpdate, 0, 3, uint32(5)))
+  peer.send(frame(frameType.data, flag.endStream, 3, 'body'), frame(frameType.windowUpdate, 0, 3, numbers(5)))
   await app.send(ok('last'))
   const answer = await peer.find(({ type, stream }) => type === frameType.data && stream === 1)
   expect(answer?.payload.toString()).toBe('last')
@@ -150,7 +151,7 @@ test('a request that comes behind the last GOAWAY is not served, and breaks noth
 test('a malformed request is answered 400, logged, and its stream reset', async () => {
   await using stage = await setHttp2Stage()
   await using peer = await open(stage)
-  peer.send(frame(frameType.headers, whole, 1, block([[':method', 'GET']])))
+  peer.send(frame(frameType.headers, whole, 1, block([':method', 'GET'])))
   expect(await peer.resetCode(1)).toBe(errorCode.protocolError)
   const data = await peer.find(({ type }) => type === frameType.data)
   expect(data?.payload.toString()).toContain('400 Bad Request')

@@ -10,10 +10,11 @@ import { describe, expect, test } from 'vitest'
 import { ok } from '#test/support/app.ts'
 import { certificateOf } from '#test/support/certificates.ts'
 import { backendTo, upstreamWith } from '#test/support/data-thread.ts'
-import { block, FramePeer, frame, pair, request, uint32 } from '#test/support/frame-peer.ts'
+import { FramePeer } from '#test/support/frame-peer.ts'
 import { Http2Client } from '#test/support/http2-client.ts'
+import { block, frame, numbers, pair, request } from '#test/support/http2-frames.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
-import { connectTo } from '#test/support/peer.ts'
+import { connectTo, type Peer } from '#test/support/peer.ts'
 import { RefusingPorts } from '#test/support/refusing-ports.ts'
 import { type Stage, type StageOptions, setStage } from '#test/support/stage.ts'
 import { errorCode, flag, frameType, preface, setting } from './h2/frames.ts'
@@ -38,7 +39,7 @@ setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
 const wide = [pair(setting.initialWindowSize, 0x7fffffff)]
-const wideConnection = frame(frameType.windowUpdate, 0, 0, uint32(0x7fff0000 - 65_535))
+const wideConnection = frame(frameType.windowUpdate, 0, 0, numbers(0x7fff0000 - 65_535))
 
 async function ping(peer: FramePeer, text: string): Promise<boolean> {
   peer.send(frame(frameType.ping, 0, 0, text))
@@ -46,7 +47,7 @@ async function ping(peer: FramePeer, text: string): Promise<boolean> {
 }
 
 function connectBlock(path = '/ws', ...more: (readonly [string, string])[]): Buffer {
-  return block([
+  return block(
     [':method', 'CONNECT'],
     [':protocol', 'websocket'],
     [':scheme', 'https'],
@@ -54,7 +55,19 @@ function connectBlock(path = '/ws', ...more: (readonly [string, string])[]): Buf
     [':path', path],
     ['sec-websocket-version', '13'],
     ...more,
-  ])
+  )
+}
+
+/** A POST without a length and without octets, which endpoints refuse before the app gets it. */
+async function postBehind(refusing: RefusingPorts, stage: Stage, peer: FramePeer): Promise<Peer> {
+  stage.thread.apply({
+    upstreams: { upserts: [upstreamWith('a', {}, ...refusing.all, stage.app.port)], deletes: [] },
+  })
+  peer.send(
+    frame(frameType.headers, flag.endHeaders, 1, request(host, 'POST')),
+    frame(frameType.data, flag.endStream, 1),
+  )
+  return await stage.app.connection()
 }
 
 describe('nothing is cut or lost', () => {
@@ -90,7 +103,7 @@ describe('nothing is cut or lost', () => {
         if (type !== frameType.data) continue
         received += payload.length
         for (let n = 0; n < payload.length; n += 4096) {
-          const step = uint32(Math.min(4096, payload.length - n))
+          const step = numbers(Math.min(4096, payload.length - n))
           peer.send(frame(frameType.windowUpdate, 0, 0, step), frame(frameType.windowUpdate, 0, 1, step))
         }
       }
@@ -126,49 +139,29 @@ describe('nothing is cut or lost', () => {
   test('the end of a body that came while connecting is sent to the next endpoint too, when the first refuses', async () => {
     await using stage = await setHttp2Stage()
     await using refusing = await RefusingPorts.reserve(6)
-    {
-      const ports = refusing.all
-      stage.thread.apply({
-        upstreams: { upserts: [upstreamWith('a', {}, ...ports, stage.app.port)], deletes: [] },
-      })
-      await using peer = await open(stage)
-      peer.send(
-        frame(frameType.headers, flag.endHeaders, 1, request(host, 'POST')),
-        frame(frameType.data, flag.endStream, 1),
-      )
-      const app = await stage.app.connection()
-      expect(
-        await Promise.race([app.request().then(() => 'whole'), stage.thread.stalled(() => 0).then(() => 'half')]),
-      ).toBe('whole')
-    }
+    await using peer = await open(stage)
+    const app = await postBehind(refusing, stage, peer)
+    expect(
+      await Promise.race([app.request().then(() => 'whole'), stage.thread.stalled(() => 0).then(() => 'half')]),
+    ).toBe('whole')
   })
 
   test('and its connection is not given to another request, whose octets would belong to the first', async () => {
     await using stage = await setHttp2Stage()
     await using refusing = await RefusingPorts.reserve(6)
-    {
-      const ports = refusing.all
-      stage.thread.apply({
-        upstreams: { upserts: [upstreamWith('a', {}, ...ports, stage.app.port)], deletes: [] },
-      })
-      await using peer = await open(stage)
-      peer.send(
-        frame(frameType.headers, flag.endHeaders, 1, request(host, 'POST')),
-        frame(frameType.data, flag.endStream, 1),
-      )
-      const app = await stage.app.connection()
-      await app.head()
-      await app.send('HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n')
-      await peer.find(f => f.stream === 1 && f.type === frameType.headers)
-      await stage.thread.settle()
-      await using other = await connectTo(stage.thread.httpPort)
-      await other.send(`GET /victim HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
-      await stage.thread.stalled(() => 0)
-      // What an app that waits for a chunk reads now.
-      const rest = app.queue.length
-      const octets = rest === 0 ? '' : (await app.queue.take(rest)).toString('latin1')
-      expect(octets === '' || octets.startsWith('0\r\n\r\n'), JSON.stringify(octets)).toBe(true)
-    }
+    await using peer = await open(stage)
+    const app = await postBehind(refusing, stage, peer)
+    await app.head()
+    await app.send('HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n')
+    await peer.find(f => f.stream === 1 && f.type === frameType.headers)
+    await stage.thread.settle()
+    await using other = await connectTo(stage.thread.httpPort)
+    await other.send(`GET /victim HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+    await stage.thread.stalled(() => 0)
+    // What an app that waits for a chunk reads now.
+    const rest = app.queue.length
+    const octets = rest === 0 ? '' : (await app.queue.take(rest)).toString('latin1')
+    expect(octets === '' || octets.startsWith('0\r\n\r\n'), JSON.stringify(octets)).toBe(true)
   })
 
   test('small answers and PING acks that wait for a socket do not hold 64 kB each', async () => {
@@ -309,7 +302,7 @@ describe('what one client does is not felt by others', () => {
     peer.socket.pause()
     peer.get(1, host, '/large')
     await stage.thread.stalled(() => stage.thread.count('upstreamConnects'))
-    peer.send(frame(frameType.rstStream, 0, 1, uint32(errorCode.cancel)))
+    peer.send(frame(frameType.rstStream, 0, 1, numbers(errorCode.cancel)))
     peer.send(frame(frameType.headers, whole, 3, request(host, 'POST', '/done')))
     await stage.thread.logged(2)
     // Idle for too long: that is the end.
@@ -356,7 +349,7 @@ describe('what one client does is not felt by others', () => {
     await using stage = await setHttp2Stage()
     await using peer = await open(stage)
     // Malformed: reset by us.
-    peer.send(frame(frameType.headers, whole, 1, block([[':method', 'GET']])))
+    peer.send(frame(frameType.headers, whole, 1, block([':method', 'GET'])))
     await peer.resetCode(1)
     // An entry of nearly 4 kB, then again and again a new entry of the same name: two octets each.
     const name = 'n'.repeat(4000)
@@ -491,7 +484,7 @@ describe('small things', () => {
     peer.send(frame(frameType.headers, flag.endHeaders, 1, request('nobody.example', 'POST')))
     expect(await peer.resetCode(1)).toBe(errorCode.noError)
     peer.send(
-      frame(frameType.headers, flag.endStream, 1, block([['x-sum', '1']])),
+      frame(frameType.headers, flag.endStream, 1, block(['x-sum', '1'])),
       frame(frameType.continuation, flag.endHeaders, 1),
     )
     await ping(peer, 'all read')

@@ -2,48 +2,8 @@
 
 import { once } from 'node:events'
 import { connect, type TLSSocket } from 'node:tls'
-import { writeFrameHeader } from '#router/data/h2/frame-writer.ts'
 import { flag, frameHeaderSize, frameType, preface } from '#router/data/h2/frames.ts'
-
-export interface Frame {
-  readonly type: number
-  readonly flags: number
-  readonly stream: number
-  readonly payload: Buffer
-}
-
-export function frame(type: number, flags: number, stream: number, payload: Uint8Array | string = ''): Buffer {
-  const octets = typeof payload === 'string' ? Buffer.from(payload, 'latin1') : payload
-  const head = Buffer.alloc(frameHeaderSize)
-  writeFrameHeader(head, 0, octets.length, type, flags, stream)
-  return Buffer.concat([head, octets])
-}
-
-export function uint32(value: number): Buffer {
-  const octets = Buffer.alloc(4)
-  octets.writeUInt32BE(value)
-  return octets
-}
-
-/** One setting. */
-export function pair(id: number, value: number): Buffer {
-  return Buffer.concat([Buffer.from([id >> 8, id & 0xff]), uint32(value)])
-}
-
-/** Field lines as literals that enter no table (RFC 7541 section 6.2.2), names and values shorter than 127 octets. */
-export function block(fields: readonly (readonly [name: string, value: string])[]): Buffer {
-  const text = (octets: string): Buffer => Buffer.concat([Buffer.from([octets.length]), Buffer.from(octets, 'latin1')])
-  return Buffer.concat(fields.flatMap(([name, value]) => [Buffer.from([0]), text(name), text(value)]))
-}
-
-export function request(host: string, method = 'GET', path = '/'): Buffer {
-  return block([
-    [':method', method],
-    [':scheme', 'https'],
-    [':authority', host],
-    [':path', path],
-  ])
-}
+import { type Frame, frame, request } from './http2-frames.ts'
 
 export class FramePeer implements AsyncDisposable {
   readonly socket: TLSSocket

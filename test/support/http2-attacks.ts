@@ -1,7 +1,8 @@
 // What has brought HTTP/2 servers down, each bounded in what it sends. An attack ends when it is over or the connection is.
 
 import { flag, frameType, setting } from '#router/data/h2/frames.ts'
-import { block, type FramePeer, frame, pair, request, uint32 } from './frame-peer.ts'
+import type { FramePeer } from './frame-peer.ts'
+import { block, frame, numbers, pair, request } from './http2-frames.ts'
 
 export interface Attack {
   readonly name: string
@@ -42,7 +43,7 @@ export const attacks: readonly Attack[] = [
       flood(peer, 20_000, n =>
         Buffer.concat([
           frame(frameType.headers, whole, odd(n), request(host)),
-          frame(frameType.rstStream, 0, odd(n), uint32(8)),
+          frame(frameType.rstStream, 0, odd(n), numbers(8)),
         ]),
       ),
   },
@@ -52,7 +53,7 @@ export const attacks: readonly Attack[] = [
       flood(peer, 20_000, n =>
         Buffer.concat([
           frame(frameType.headers, endHeaders, odd(n), request(host)),
-          frame(frameType.windowUpdate, 0, odd(n), uint32(0)),
+          frame(frameType.windowUpdate, 0, odd(n), numbers(0)),
         ]),
       ),
   },
@@ -74,7 +75,7 @@ export const attacks: readonly Attack[] = [
       flood(peer, 20_000, n =>
         Buffer.concat([
           frame(frameType.headers, endHeaders, odd(n), request(host, 'POST')),
-          frame(frameType.windowUpdate, 0, odd(n), uint32(0x7fffffff)),
+          frame(frameType.windowUpdate, 0, odd(n), numbers(0x7fffffff)),
         ]),
       ),
   },
@@ -94,7 +95,7 @@ export const attacks: readonly Attack[] = [
       flood(peer, 20_000, n =>
         Buffer.concat([
           frame(frameType.headers, endHeaders, odd(n), request(host, 'POST')),
-          frame(frameType.priority, 0, odd(n), Buffer.concat([uint32(odd(n)), Buffer.of(1)])),
+          frame(frameType.priority, 0, odd(n), Buffer.concat([numbers(odd(n)), Buffer.of(1)])),
         ]),
       ),
   },
@@ -119,7 +120,7 @@ export const attacks: readonly Attack[] = [
             frameType.headers,
             endHeaders,
             odd(n),
-            Buffer.concat([request(host, 'POST'), block([['content-length', '1']])]),
+            Buffer.concat([request(host, 'POST'), block(['content-length', '1'])]),
           ),
           frame(frameType.data, 0, odd(n), 'xx'),
         ]),
@@ -131,8 +132,7 @@ export const attacks: readonly Attack[] = [
   },
   {
     name: 'the router made to reset, by malformed requests',
-    run: (peer, host) =>
-      flood(peer, 20_000, n => frame(frameType.headers, whole, odd(n), block([['no-pseudo', host]]))),
+    run: (peer, host) => flood(peer, 20_000, n => frame(frameType.headers, whole, odd(n), block(['no-pseudo', host]))),
   },
   {
     name: 'streams beyond the limit',
@@ -145,7 +145,7 @@ export const attacks: readonly Attack[] = [
       flood(peer, 20_000, n =>
         n === 0
           ? frame(frameType.headers, 0, 1, request(host))
-          : frame(frameType.continuation, 0, 1, block([['a', 'b']])),
+          : frame(frameType.continuation, 0, 1, block(['a', 'b'])),
       ),
   },
   {
@@ -158,7 +158,7 @@ export const attacks: readonly Attack[] = [
   {
     name: 'CONTINUATION octet by octet',
     run: (peer, host) => {
-      const fields = Buffer.concat([request(host), ...Array.from({ length: 4000 }, () => block([['a', 'b']]))])
+      const fields = Buffer.concat([request(host), ...Array.from({ length: 4000 }, () => block(['a', 'b']))])
       return flood(peer, fields.length, n =>
         n === 0
           ? frame(frameType.headers, 0, 1, fields.subarray(0, 1))
@@ -177,7 +177,7 @@ export const attacks: readonly Attack[] = [
   {
     name: 'PRIORITY flood (CVE-2019-9513)',
     run: peer =>
-      flood(peer, 20_000, n => frame(frameType.priority, 0, odd(n), Buffer.concat([uint32(0), Buffer.of(1)]))),
+      flood(peer, 20_000, n => frame(frameType.priority, 0, odd(n), Buffer.concat([numbers(0), Buffer.of(1)]))),
   },
   {
     name: 'empty DATA (CVE-2019-9518)',
@@ -198,7 +198,7 @@ export const attacks: readonly Attack[] = [
   { name: 'frames of a type that nobody knows', run: peer => flood(peer, 20_000, () => frame(99, 0, 0)) },
   {
     name: 'WINDOW_UPDATE flood',
-    run: peer => flood(peer, 20_000, () => frame(frameType.windowUpdate, 0, 0, uint32(1))),
+    run: peer => flood(peer, 20_000, () => frame(frameType.windowUpdate, 0, 0, numbers(1))),
   },
   {
     name: 'windows opened by single octets (CVE-2019-9511)',
@@ -208,7 +208,7 @@ export const attacks: readonly Attack[] = [
       flood(peer, 20_000, n =>
         n === 0
           ? frame(frameType.headers, whole, 1, request(host, 'GET', '/large'))
-          : frame(frameType.windowUpdate, 0, 1, uint32(1)),
+          : frame(frameType.windowUpdate, 0, 1, numbers(1)),
       ),
   },
   {
@@ -225,7 +225,7 @@ export const attacks: readonly Attack[] = [
   {
     name: 'cookies in thousands of crumbs',
     run: (peer, host) => {
-      const crumbs = Buffer.concat([request(host), ...Array.from({ length: 1500 }, () => block([['cookie', 'a']]))])
+      const crumbs = Buffer.concat([request(host), ...Array.from({ length: 1500 }, () => block(['cookie', 'a']))])
       return flood(peer, 2_000, n => frame(frameType.headers, whole, odd(n), crumbs))
     },
   },

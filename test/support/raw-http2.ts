@@ -1,13 +1,7 @@
 // One end of an HTTP/2 connection that a test drives frame by frame: it can say what no library would.
 
+import { type Frame, frame, settings } from './http2-frames.ts'
 import type { Peer } from './peer.ts'
-
-export interface Frame {
-  readonly type: number
-  readonly flags: number
-  readonly stream: number
-  readonly payload: Buffer
-}
 
 export const type = {
   data: 0,
@@ -25,52 +19,6 @@ export const type = {
 export const endStream = 1
 export const endHeaders = 4
 export const ack = 1
-
-export function frame(type: number, flags: number, stream: number, payload: Uint8Array | string = ''): Buffer {
-  const octets = Buffer.from(payload as string, 'latin1')
-  const head = Buffer.alloc(9)
-  head.writeUIntBE(octets.length, 0, 3)
-  head[3] = type
-  head[4] = flags
-  head.writeUInt32BE(stream, 5)
-  return Buffer.concat([head, octets])
-}
-
-/** 32-bit numbers. */
-export function numbers(...values: readonly number[]): Buffer {
-  const octets = Buffer.alloc(4 * values.length)
-  for (const [i, value] of values.entries()) octets.writeUInt32BE(value, 4 * i)
-  return octets
-}
-
-export function settings(...pairs: readonly (readonly [id: number, value: number])[]): Buffer {
-  const octets = Buffer.alloc(6 * pairs.length)
-  for (const [i, [id, value]] of pairs.entries()) {
-    octets.writeUInt16BE(id, 6 * i)
-    octets.writeUInt32BE(value, 6 * i + 2)
-  }
-  return frame(type.settings, 0, 0, octets)
-}
-
-export type FieldList = readonly (readonly [name: string, value: string])[]
-
-/** A header block without tables: literals that are never indexed. */
-export function block(...fields: FieldList): Buffer {
-  return Buffer.concat(
-    fields.flatMap(([name, value]) => [
-      Buffer.from([0x10]),
-      ...[name, value].flatMap(text => [length(text.length), Buffer.from(text, 'latin1')]),
-    ]),
-  )
-}
-
-function length(value: number): Buffer {
-  if (value < 127) return Buffer.from([value])
-  const octets = [127]
-  let rest = value - 127
-  for (; rest >= 128; rest >>= 7) octets.push(128 | (rest & 127))
-  return Buffer.from([...octets, rest])
-}
 
 export class RawHttp2 {
   readonly peer: Peer
