@@ -127,7 +127,7 @@ describe('values of the original chart', () => {
       global: { experimental_native_ingress: false },
     })
     expect(rendering.workload().metadata).not.toHaveProperty('annotations')
-    expect(rendering.all('Secret')).toEqual([])
+    expect(rendering.all('Secret').map(({ metadata }) => metadata?.name)).toEqual(['deis-router-ticket-keys'])
     expect(JSON.stringify(rendering.workload())).not.toContain('hostPort')
   })
 
@@ -164,7 +164,7 @@ describe('values of the original chart', () => {
     })
 
   test('dhparam as PEM', async () => {
-    const secret = (await render({ dhparam: dhparam.trim() })).one('Secret')
+    const secret = (await render({ dhparam: dhparam.trim() })).one('Secret', 'deis-router-dhparam')
     expect(Buffer.from(secret.data.dhparam, 'base64').toString()).toBe(dhparam)
   })
 })
