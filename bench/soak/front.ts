@@ -84,13 +84,14 @@ export class Front {
     }
   }
 
-  /** Ends one data thread in the middle of its work; resolves when another serves in its place. */
+  /** Ends one data thread in the middle of its work; resolves when another serves in its place, or the router is replaced. */
   async killThread(): Promise<void> {
     const { running } = this.#router
     const restarts = ({ threads }: Config) => threads.reduce((sum, thread) => sum + thread.restarts, 0)
     const before = restarts(await this.#config())
     process.kill(running.pid, 'SIGUSR2')
     const isBack = async () => {
+      if (running.hasEnded()) return true
       const config = await this.#config()
       return restarts(config) > before && config.threads.every(({ state }) => state === 'serving')
     }

@@ -115,7 +115,9 @@ function compare({ status, text }: { readonly status: number; readonly text: str
   if (text !== want) throw new Error(`a wrong body: ${text.slice(0, 80)}`)
 }
 
-const breaks = new Set(['ECONNRESET', 'EPIPE', 'ECONNREFUSED', 'ECONNABORTED'])
+// The alert is what a handshake gets whose data thread is ending: Node calls nothing of ours any more, OpenSSL gives up.
+const alertOfTheDying = 'ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR'
+const breaks = new Set(['ECONNRESET', 'EPIPE', 'ECONNREFUSED', 'ECONNABORTED', alertOfTheDying])
 
 /** Broken when the connection ended, and what it was otherwise. */
 export function explain(error: unknown): unknown {
