@@ -144,6 +144,8 @@ class RunningRouter implements Router {
     if (snapshot !== null) await checkSnapshotFile(snapshot)
     const source = this.#stack.use(await openSource(this.#config))
     await this.#plane.probe()
+    // The settings may want fewer, or more.
+    this.#plane.prepare(Math.min(this.#config.workers ?? availableParallelism(), maxThreads))
     const port = { flag: '--admin-port', address, number: adminPort }
     this.#admin = this.#stack.use(await AdminServer.listen(port, this.#pages(), this.#log))
     if (snapshot !== null) {
