@@ -29,6 +29,8 @@ import { World } from './control/world.ts'
 import type { Patch } from './model/patch.ts'
 
 const maxThreads = 256
+/** Threads that are started ahead when no flag says how many there are to be. */
+const mostGuessed = 2
 /** Bytes of the access log that may wait for their reader. */
 const maxAccessLogWaiting = 8 * 1024 * 1024
 
@@ -144,6 +146,8 @@ class RunningRouter implements Router {
     if (snapshot !== null) await checkSnapshotFile(snapshot)
     const source = this.#stack.use(await openSource(this.#config))
     await this.#plane.probe()
+    // The settings are not known yet: they may want two of 64.
+    this.#plane.prepare(Math.min(this.#config.workers ?? Math.min(availableParallelism(), mostGuessed), maxThreads))
     const port = { flag: '--admin-port', address, number: adminPort }
     this.#admin = this.#stack.use(await AdminServer.listen(port, this.#pages(), this.#log))
     if (snapshot !== null) {

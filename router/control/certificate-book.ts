@@ -74,9 +74,9 @@ export class CertificateBook {
   covers(id: CertificateId, host: HostMatch): boolean {
     if (this.#shelf.certificate(id) === null) return true
     const names = this.#shelf.names(id)
-    if (host.kind === 'wildcard') return names.has(`*.${host.suffix}`)
+    if (host.kind === 'wildcard') return names.includes(`*.${host.suffix}`)
     if (host.kind !== 'exact') return true
-    return names.has(host.host) || names.has(`*${host.host.slice(host.host.indexOf('.'))}`)
+    return names.includes(host.host) || names.includes(`*${host.host.slice(host.host.indexOf('.'))}`)
   }
 
   use(id: CertificateId, secret: SecretRef, user: string): void {

@@ -14,7 +14,7 @@ interface Place {
   readonly absent: boolean
   readonly certificate: Certificate | null
   /** The DNS names that it is for. */
-  readonly names: ReadonlySet<string>
+  readonly names: readonly string[]
   readonly fault: Problem | null
 }
 
@@ -80,7 +80,7 @@ export class CertificateShelf {
   }
 
   /** The DNS names that the certificate is for, lower case; empty when there is none. */
-  names(id: CertificateId): ReadonlySet<string> {
+  names(id: CertificateId): readonly string[] {
     return this.#places.get(id)?.names ?? noNames
   }
 
@@ -131,8 +131,9 @@ export class CertificateShelf {
   }
 }
 
-const noNames: ReadonlySet<string> = new Set()
+const noNames: readonly string[] = []
 
-function isSameSet(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
-  return a === b || (a.size === b.size && a.isSubsetOf(b))
+/** Of lists that have each name once. */
+function isSameSet(a: readonly string[], b: readonly string[]): boolean {
+  return a === b || (a.length === b.length && new Set(a).isSubsetOf(new Set(b)))
 }

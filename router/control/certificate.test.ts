@@ -22,7 +22,7 @@ for (const type of ['rsa', 'ec', 'ed25519'] satisfies KeyType[]) {
     expect(reading).toEqual({
       kind: 'whole',
       certificate: { id: 'shop/web-cert', chain: crt, key, fingerprint: fingerprint256, notAfter: later },
-      names: new Set(['www.example']),
+      names: ['www.example'],
     })
   })
 }

@@ -6,10 +6,11 @@ import { createSecureContext } from 'node:tls'
 import type { Certificate, CertificateId } from '../model/certificate.ts'
 import type { ObjectRef, Problem } from '../model/problem.ts'
 import { certificateBlocks, textOf, Unreadable } from './secret-text.ts'
+import { isUsualPair } from './usual-pair.ts'
 
 export type CertificateReading =
-  /** `names`: the DNS names that it is for; null: it is the last one. */
-  | { readonly kind: 'whole'; readonly certificate: Certificate; readonly names: ReadonlySet<string> | null }
+  /** `names`: the DNS names that it is for, each once; null: it is the last one. */
+  | { readonly kind: 'whole'; readonly certificate: Certificate; readonly names: readonly string[] | null }
   | { readonly kind: 'broken'; readonly problem: Problem }
 
 function parseCertificate(pem: string, index: number): X509Certificate {
@@ -38,9 +39,14 @@ const strongSignatures = new Set([
 ])
 const strongCurves = new Set(['prime256v1', 'secp384r1', 'secp521r1'])
 
+function isStronglySigned({ signatureAlgorithmOid }: X509Certificate): boolean {
+  return signatureAlgorithmOid !== undefined && strongSignatures.has(signatureAlgorithmOid)
+}
+
 /** Whether OpenSSL is known to take it at its level of security; of all else it is asked itself. */
-function isStrong({ publicKey, signatureAlgorithmOid }: X509Certificate): boolean {
-  if (signatureAlgorithmOid === undefined || !strongSignatures.has(signatureAlgorithmOid)) return false
+function isStrong(certificate: X509Certificate): boolean {
+  if (!isStronglySigned(certificate)) return false
+  const { publicKey } = certificate
   const { namedCurve = '', modulusLength = 0 } = publicKey.asymmetricKeyDetails ?? {}
   switch (publicKey.asymmetricKeyType) {
     case 'ec':
@@ -66,25 +72,29 @@ function isStrongIssuer(pem: string, index: number): boolean {
 
 interface Checked {
   readonly certificate: Certificate
-  readonly names: ReadonlySet<string> | null
+  readonly names: readonly string[] | null
 }
 
 function read(id: CertificateId, secret: unknown, last: Certificate | null): Checked {
   const crt = textOf(secret, 'tls.crt')
   const key = textOf(secret, 'tls.key')
   const blocks = certificateBlocks(crt, 'tls.crt')
-  const chain = blocks.join('')
+  const joined = blocks.join('')
+  // The very text of the Secret, where that is all there is: thousands of them take room.
+  const chain = joined === crt ? crt : joined
   if (last !== null && last.chain === chain && last.key === key) return { certificate: last, names: null }
   const leaf = parseCertificate(blocks[0]!, 0)
   // All of them, so that each is parsed.
   const strongs = blocks.slice(1).map((block, index) => isStrongIssuer(block, index + 1))
-  if (!leaf.checkPrivateKey(parseKey(key))) {
+  const isUsual = isUsualPair(leaf.raw, key)
+  if (!isUsual && !leaf.checkPrivateKey(parseKey(key))) {
     throw new Unreadable('the private key in "tls.key" does not belong to the first certificate in "tls.crt"')
   }
   try {
     // What the data path will do with the pair; this also finds keys and signatures too weak for OpenSSL. It takes 0.25 ms
     // and 35 kB, which thousands of usual pairs shall not cost at once.
-    if (!isStrong(leaf) || strongs.includes(false)) createSecureContext({ cert: chain, key })
+    if (!(isUsual ? isStronglySigned(leaf) : isStrong(leaf)) || strongs.includes(false))
+      createSecureContext({ cert: chain, key })
   } catch {
     throw new Unreadable('OpenSSL does not accept the pair: its key or signature may be too weak')
   }
@@ -124,9 +134,9 @@ export function expiryProblem(ref: ObjectRef, { notAfter }: Certificate, now: nu
  * The DNS names that a certificate is for, in lower case, wildcards as they stand. Its common name counts only when it
  * lists no names (RFC 9525 section 2).
  */
-function namesOf({ subjectAltName, subject }: X509Certificate): ReadonlySet<string> {
+function namesOf({ subjectAltName, subject }: X509Certificate): readonly string[] {
   const listed = subjectAltName ?? ''
   const names = [...listed.matchAll(/(?:^|, )DNS:([^,\s"]+)/g)].map(match => match[1]!.toLowerCase())
   const common = /(?:^|\n)CN=([^\n]+)/.exec(subject ?? '')?.[1]
-  return new Set(listed === '' && common !== undefined ? [common.toLowerCase()] : names)
+  return listed === '' && common !== undefined ? [common.toLowerCase()] : [...new Set(names)]
 }

@@ -59,12 +59,11 @@ function position(list: readonly Claimant[], claimant: Claimant): number {
   return low
 }
 
-const nothing: ReadonlyMap<string, string> = new Map()
-
 export class Claims {
   /** For each thing its claimants, the owner first. */
   readonly #claimants = new Map<string, Claimant[]>()
-  readonly #claims = new Map<string, ReadonlyMap<string, string>>()
+  /** What each claims, with its rank: a list, as most claim one thing, and a Map of one takes four times as much. */
+  readonly #claims = new Map<string, readonly (readonly [thing: string, rank: string])[]>()
 
   /**
    * Makes `claims` (things, each with the rank of the claim) all that `ref` claims. Returns the things whose owner is
@@ -72,7 +71,7 @@ export class Claims {
    */
   replace(ref: ObjectRef, claims: ReadonlyMap<string, string>): ReadonlySet<string> {
     const key = refKey(ref)
-    const before = this.#claims.get(key) ?? nothing
+    const before = new Map(this.#claims.get(key))
     const moved = new Set<string>()
     for (const [thing, rank] of before) {
       const next = claims.get(thing)
@@ -88,7 +87,7 @@ export class Claims {
       this.#enter(thing, { ref, rank })
       if (this.#ownerKey(thing) !== owner) moved.add(thing)
     }
-    if (claims.size > 0) this.#claims.set(key, claims)
+    if (claims.size > 0) this.#claims.set(key, [...claims])
     else this.#claims.delete(key)
     return moved
   }

@@ -141,6 +141,22 @@ for (const reusePort of process.platform === 'linux' ? [true, false] : [false])
     expect(accessLog.join('').match(/GET \/ HTTP\/1.1/g)).toHaveLength(5)
   })
 
+for (const prepared of [1, 3])
+  test(`${prepared} prepared, two wanted`, async () => {
+    const { plane } = bench({ reusePort: process.platform === 'linux' })
+    plane.prepare(prepared)
+    const { httpPort } = await plane.start(2)
+    expect(states(plane)).toEqual(['0 serving', '1 serving'])
+    expect((await fetchText(httpPort)).status).toBe(404)
+  })
+
+test('prepared threads end when no start follows', async () => {
+  const { plane } = bench()
+  plane.prepare(2)
+  await plane.close()
+  expect(plane.spare()).toBe(null)
+})
+
 test('a thread that dies is replaced from what is published now, and keeps its totals', async () => {
   const { plane, publish, logged } = bench({ reusePort: true, workerUrl: listening })
   const { httpPort } = await plane.start(1)

@@ -1,10 +1,13 @@
 // The data threads as control sees them: started, told of each change, replaced when they die, drained at the end.
 
+import type { Worker } from 'node:worker_threads'
+import { collectGarbage } from '#kit/collect-garbage.ts'
 import { exitCode, StartupError } from '#kit/exit.ts'
 import type { LineWriter } from '#kit/line-writer.ts'
 import type { Logger } from '#kit/log.ts'
 import type { DataThreadOptions, FromData } from '../model/message.ts'
 import type { Patch } from '../model/patch.ts'
+import { type SharedPatch, sharePatch } from '../model/shared-certificates.ts'
 import { Acceptor } from './acceptor.ts'
 import { BuilderListeners } from './builder-listeners.ts'
 import { BuilderPort } from './builder-port.ts'
@@ -13,6 +16,7 @@ import { capacityOf, fileLimit } from './file-limit.ts'
 import { HandOver } from './hand-over.ts'
 import { listenError, type Port, probePort } from './port.ts'
 import type { Published } from './published.ts'
+import { SpareWorkers } from './spare-workers.ts'
 import { ThreadLog } from './thread-log.ts'
 import type { TicketKey } from './ticket-key-list.ts'
 import { TicketKeys } from './ticket-keys.ts'
@@ -73,11 +77,13 @@ export class DataPlane implements DataThreadHost {
   readonly #ticketKeys = new TicketKeys(keys => {
     for (const thread of this.#places) thread.post({ kind: 'ticket-keys', keys })
   })
+  readonly #spare: SpareWorkers
   readonly #builderListeners: BuilderListeners
   readonly #builderPort: BuilderPort
   /** Every place that a thread ever had, retired ones too: their totals still count. */
   readonly #places: DataThread[] = []
   readonly #handOver: HandOver
+  #lastWorld: WeakRef<SharedPatch> | null = null
   #wanted = 0
   #ports: Pick<Ports, 'httpPort' | 'httpsPort'>
   #acceptors: readonly Acceptor[] = []
@@ -89,6 +95,7 @@ export class DataPlane implements DataThreadHost {
   constructor(options: DataPlaneOptions) {
     this.#options = options
     this.workerUrl = options.workerUrl ?? new URL('../data/main.ts', import.meta.url)
+    this.#spare = new SpareWorkers(this.workerUrl)
     this.log = options.log
     this.#reusePort = options.reusePort ?? process.platform === 'linux'
     this.#threadLog = new ThreadLog(options.log)
@@ -116,6 +123,11 @@ export class DataPlane implements DataThreadHost {
     for (const port of this.#portsWanted()) await probePort(port)
   }
 
+  /** Starts what `start` will take, so that it takes less time. So many that are too many end again. */
+  prepare(threads: number): void {
+    this.#spare.prepare(threads)
+  }
+
   /** Starts `threads` threads from what is published. Rejects with StartupError 69 when they cannot listen or keep dying. */
   async start(threads: number): Promise<Ports> {
     this.#wanted = threads
@@ -130,6 +142,9 @@ export class DataPlane implements DataThreadHost {
       if (this.#ports.httpPort === 0 || this.#ports.httpsPort === 0)
         await this.#until(() => this.#places[0]?.state === 'serving')
       for (const thread of this.#places.slice(1)) thread.start()
+      void this.#spare.end()
+      // The threads are busy with what we have told them; what it took to find that out is garbage now.
+      collectGarbage()
       await this.#until(() => this.#places.every(({ state }) => state === 'serving'))
       await this.#followBuilder()
     } catch (error) {
@@ -183,7 +198,8 @@ export class DataPlane implements DataThreadHost {
   /** Sends what is already in `published` to every thread; those that are dead will start from it. */
   apply(patch: Patch): void {
     if (patch.settings !== undefined) this.#applySettings()
-    for (const thread of this.#places) thread.post({ kind: 'patch', patch })
+    const shared = sharePatch(patch)
+    for (const thread of this.#places) thread.post({ kind: 'patch', patch: shared })
     if (this.#started && patch.builder !== undefined) void this.#followBuilder()
   }
 
@@ -219,7 +235,11 @@ export class DataPlane implements DataThreadHost {
   /** Ends all threads at once. */
   async close(): Promise<void> {
     this.#acceptNoMore()
-    await Promise.all(this.#places.map(thread => thread.terminate()))
+    await Promise.all([this.#spare.end(), ...this.#places.map(thread => thread.terminate())])
+  }
+
+  spare(): Worker | null {
+    return this.#spare.take()
   }
 
   options(): Omit<DataThreadOptions, 'index' | 'counters'> {
@@ -230,8 +250,18 @@ export class DataPlane implements DataThreadHost {
       reusePort: this.#reusePort,
       capacity: this.#capacity(),
       ticketKeys: this.#ticketKeys.current,
-      world: this.#options.published.whole(),
+      world: this.#world(),
     }
+  }
+
+  /** For all threads that start before the next change, and no longer. */
+  #world(): SharedPatch {
+    const { published } = this.#options
+    const last = this.#lastWorld?.deref()
+    if (last?.version === published.version) return last
+    const world = sharePatch(published.whole())
+    this.#lastWorld = new WeakRef(world)
+    return world
   }
 
   listening(thread: DataThread, { httpPort, httpsPort, builderPort }: FromData & { readonly kind: 'listening' }): void {

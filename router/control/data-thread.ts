@@ -4,7 +4,7 @@ import { type Transferable, Worker } from 'node:worker_threads'
 import { assertNever } from '#kit/assert-never.ts'
 import type { Logger } from '#kit/log.ts'
 import { counter, createCounters } from '../model/counters.ts'
-import type { DataThreadOptions, FromData, ToData } from '../model/message.ts'
+import type { Begin, DataThreadOptions, FromData, ToData } from '../model/message.ts'
 
 /** Numbers that speak of the present: with the thread they end. */
 const gauges = [
@@ -38,6 +38,8 @@ export type ListenFailure = FromData & { readonly kind: 'listen-failed' }
 /** Whom the thread reports to. */
 export interface DataThreadHost {
   readonly workerUrl: URL
+  /** A worker that waits for its `begin`; null: there is none. */
+  spare(): Worker | null
   readonly log: Logger
   /** For a worker that starts now. */
   options(): Omit<DataThreadOptions, 'index' | 'counters'>
@@ -130,7 +132,9 @@ export class DataThread {
     this.#state = 'starting'
     const workerData: DataThreadOptions = { ...this.#host.options(), index: this.index, counters: this.counters }
     this.#startVersion = workerData.world.version
-    const worker = new Worker(this.#host.workerUrl, { workerData, name: `data-${this.index}` })
+    const spare = this.#host.spare()
+    spare?.postMessage({ kind: 'begin', options: workerData } satisfies Begin)
+    const worker = spare ?? new Worker(this.#host.workerUrl, { workerData, name: `data-${this.index}` })
     this.#worker = worker
     worker.on('message', (message: FromData) => {
       if (this.#worker === worker) this.#hear(message)

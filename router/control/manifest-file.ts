@@ -6,6 +6,7 @@ import { LineCounter, parseAllDocuments } from 'yaml'
 import type { DaemonSet, Deployment, EndpointSlice, Ingress, IngressClass, Secret, Service } from '#kube/types.ts'
 import type { Problem } from '../model/problem.ts'
 import { clusterKinds } from './object-shape.ts'
+import { pairKeys, unpacked } from './secret-text.ts'
 
 export type ManifestObject =
   | { readonly kind: 'Service'; readonly object: Service }
@@ -172,7 +173,8 @@ function readObject(raw: unknown): ObjectReading {
   const given = metadata.namespace === undefined || metadata.namespace === '' ? 'default' : metadata.namespace
   const namespace = clusterKinds.has(kind) ? '' : given
   // Only its kind and name are known; whoever reads the rest looks at its shape first.
-  const object = { ...raw, metadata: { ...metadata, namespace } } as unknown
+  const named = { ...raw, metadata: { ...metadata, namespace } }
+  const object = (kind === 'Secret' ? unpacked(named, pairKeys) : named) as unknown
   return { kind: 'object', object: { kind, object } as ManifestObject }
 }
 

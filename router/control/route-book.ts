@@ -12,14 +12,22 @@ import type { RouteDraft } from './route-draft.ts'
 import type { SecretRef } from './service.ts'
 import type { UpstreamBook } from './upstream-book.ts'
 
+/** A list for each, as most owners have one route: Maps of one take four times as much. */
 interface Holding {
+  readonly routes: readonly Route[]
+  readonly certificates: readonly (readonly [CertificateId, SecretRef])[]
+  readonly authorities: readonly SecretRef[]
+}
+
+/** The same, to look things up in. */
+interface Held {
   readonly routes: ReadonlyMap<RouteId, Route>
   readonly certificates: ReadonlyMap<CertificateId, SecretRef>
   /** By `NAMESPACE/NAME`. */
   readonly authorities: ReadonlyMap<string, SecretRef>
 }
 
-const nothing: Holding = { routes: new Map(), certificates: new Map(), authorities: new Map() }
+const nothing: Holding = { routes: [], certificates: [], authorities: [] }
 
 export class RouteBook {
   readonly #certificates: CertificateBook
@@ -37,18 +45,16 @@ export class RouteBook {
 
   /** Makes `drafts` all that `owner` has in force. Ids are unique among all owners. */
   replace(owner: string, drafts: readonly RouteDraft[]): void {
-    const before = this.#holdings.get(owner) ?? nothing
-    if (drafts.length === 0 && before === nothing) return
+    const holding = this.#holdings.get(owner) ?? nothing
+    if (drafts.length === 0 && holding === nothing) return
+    const before = heldOf(holding)
     const routes = new Map<RouteId, Route>()
     const certificates = new Map<CertificateId, SecretRef>()
     const authorities = new Map<string, SecretRef>()
     for (const draft of drafts) {
       const { route: wanted, secret, target } = draft
       if (wanted.certificate !== null && secret !== null) certificates.set(wanted.certificate, secret)
-      if (draft.authorities !== null) {
-        const { namespace, name } = draft.authorities
-        authorities.set(`${namespace}/${name}`, draft.authorities)
-      }
+      if (draft.authorities !== null) authorities.set(pathOf(draft.authorities), draft.authorities)
       const route = this.#admit(draft, this.#settle(draft, before, certificates))
       routes.set(route.id, route)
       // What is new is taken before what is old is given back, so that nothing that stays is let go in between.
@@ -67,7 +73,12 @@ export class RouteBook {
     for (const id of before.certificates.keys()) if (!certificates.has(id)) this.#certificates.unuse(id, owner)
     for (const [path, secret] of authorities) if (!before.authorities.has(path)) this.#authorities.use(secret, owner)
     for (const [path, secret] of before.authorities) if (!authorities.has(path)) this.#authorities.unuse(secret, owner)
-    if (routes.size > 0) this.#holdings.set(owner, { routes, certificates, authorities })
+    if (routes.size > 0)
+      this.#holdings.set(owner, {
+        routes: [...routes.values()],
+        certificates: certificates.size > 0 ? [...certificates] : nothing.certificates,
+        authorities: authorities.size > 0 ? [...authorities.values()] : nothing.authorities,
+      })
     else this.#holdings.delete(owner)
   }
 
@@ -90,7 +101,7 @@ export class RouteBook {
   }
 
   /** The route as it can be now; adds to `certificates` what it keeps meanwhile. */
-  #settle(draft: RouteDraft, before: Holding, certificates: Map<CertificateId, SecretRef>): Route {
+  #settle(draft: RouteDraft, before: Held, certificates: Map<CertificateId, SecretRef>): Route {
     const { route, needsCertificate } = draft
     const wanted = route.certificate
     if (wanted === null) return route
@@ -106,4 +117,16 @@ export class RouteBook {
     }
     return { ...route, certificate: null, https: route.https && !needsCertificate }
   }
+}
+
+function heldOf({ routes, certificates, authorities }: Holding): Held {
+  return {
+    routes: new Map(routes.map(route => [route.id, route])),
+    certificates: new Map(certificates),
+    authorities: new Map(authorities.map(secret => [pathOf(secret), secret])),
+  }
+}
+
+function pathOf({ namespace, name }: SecretRef): string {
+  return `${namespace}/${name}`
 }

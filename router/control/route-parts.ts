@@ -12,6 +12,9 @@ import type { SecretRef } from './service.ts'
 /** Contract section 13: nginx's 4k is a frequent complaint, so that the setting can only raise the limit. */
 const leastHeadLimit = 64 * 1024
 
+/** One object for all routes without. */
+const noPolicies: readonly Policy[] = Object.freeze([])
+
 /**
  * What may answer before the app does; nobody gets past its client certificates before `route-book.ts` knows the
  * authorities. `exceptChallenges`: whether HTTP-01 challenges are spared the redirect to HTTPS.
@@ -23,7 +26,7 @@ export function policiesOf(app: AppSettings, settings: RouterSettings, exceptCha
   const blocks = allowedBlocks(app.whitelist, settings)
   if (blocks !== null) policies.push({ kind: 'allow-list', blocks })
   if (app.clientCertificates !== null) policies.push(closedPolicy(app.clientCertificates))
-  return policies
+  return policies.length === 0 ? noPolicies : policies
 }
 
 /** The Secret with the authorities of its clients, in the app's own namespace; null: there is none to look at. */

@@ -10,6 +10,30 @@ function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** What a certificate and its key are in. */
+export const pairKeys: readonly string[] = ['tls.crt', 'tls.key']
+
+/**
+ * The Secret with the texts of these keys as `stringData`, those that can be read: what is made of them is then the same
+ * text, not one more copy in another encoding.
+ */
+export function unpacked<T extends { readonly metadata: unknown }>(secret: T, keys: readonly string[]): T {
+  const { data: packed, stringData: plain } = secret as { readonly data?: unknown; readonly stringData?: unknown }
+  if (!isMap(packed) || (plain !== undefined && !isMap(plain))) return secret
+  const data: Record<string, unknown> = { ...packed }
+  const stringData: Record<string, unknown> = { ...plain }
+  for (const key of keys) {
+    if (!Object.hasOwn(data, key) || Object.hasOwn(stringData, key)) continue
+    try {
+      stringData[key] = textOf({ data }, key)
+      delete data[key]
+    } catch (error) {
+      if (!(error instanceof Unreadable)) throw error
+    }
+  }
+  return { ...secret, data, stringData }
+}
+
 /** The text of a key of the Secret, or throws Unreadable. As in the API, `stringData` overrides `data`. */
 export function textOf(secret: unknown, key: string): string {
   const { data, stringData } = isMap(secret) ? secret : {}

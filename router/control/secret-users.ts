@@ -1,11 +1,12 @@
 // Which Secrets the router needs, and for whom: none is read that nobody's route depends on.
 
+import { added, type Few, membersOf, removed } from '#kit/few.ts'
 import type { CertificateId } from '../model/certificate.ts'
 import type { SecretRef } from './service.ts'
 
 export class SecretUsers {
   readonly #permanent: CertificateId
-  readonly #users = new Map<CertificateId, Set<string>>()
+  readonly #users = new Map<CertificateId, Few>()
   readonly #wanted = new Map<CertificateId, SecretRef>()
   #shown: ReadonlyMap<string, SecretRef> | null = null
 
@@ -16,17 +17,19 @@ export class SecretUsers {
   }
 
   add(id: CertificateId, secret: SecretRef, user: string): void {
-    const users = this.#users.get(id) ?? new Set<string>()
-    this.#users.set(id, users.add(user))
+    this.#users.set(id, added(this.#users.get(id), user))
     if (this.#wanted.has(id)) return
     this.#wanted.set(id, secret)
     this.#shown = null
   }
 
   remove(id: CertificateId, user: string): void {
-    const users = this.#users.get(id)
-    users?.delete(user)
-    if (users === undefined || users.size > 0) return
+    if (!this.#users.has(id)) return
+    const users = removed(this.#users.get(id), user)
+    if (users !== undefined) {
+      this.#users.set(id, users)
+      return
+    }
     this.#users.delete(id)
     if (id === this.#permanent) return
     this.#wanted.delete(id)
@@ -34,7 +37,7 @@ export class SecretUsers {
   }
 
   of(id: CertificateId): Iterable<string> {
-    return this.#users.get(id) ?? []
+    return membersOf(this.#users.get(id))
   }
 
   isWanted(id: CertificateId): boolean {

@@ -5,7 +5,7 @@ import type { Service } from '#kube/types.ts'
 import type { CertificateId } from '../model/certificate.ts'
 import { compileHostExpression } from '../model/host-expression.ts'
 import type { ObjectRef, Problem } from '../model/problem.ts'
-import type { Route, RouteId } from '../model/route.ts'
+import type { PathMatch, Route, RouteId } from '../model/route.ts'
 import type { RouterSettings } from '../model/settings.ts'
 import type { UpstreamId } from '../model/upstream.ts'
 import { quote } from './annotation.ts'
@@ -39,6 +39,9 @@ export interface ServiceContext {
   readonly namespace: string
   readonly externalNames: boolean
 }
+
+/** One object for all routes, here and in each data thread that they are sent to. */
+const everyPath: PathMatch = Object.freeze({ kind: 'prefix', path: '/' })
 
 /** The Service port that apps are reached at, whatever its targetPort. */
 const appPort = 80
@@ -82,7 +85,7 @@ export function translateService(service: Service, context: ServiceContext): Ser
   const upstream = `${namespace}/${name}:${appPort}` as UpstreamId
   const common = {
     app: appName(namespace, labels.app || name),
-    path: { kind: 'prefix', path: '/' },
+    path: everyPath,
     policies: policiesOf(app, settings, false),
     requestStart: settings.requestStartHeader && !app.disableRequestStartHeader,
     referrerPolicy: referrerPolicyOf(app, settings),

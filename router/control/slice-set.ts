@@ -34,6 +34,15 @@ export class SliceSet {
     return this.#listed.hasNameless
   }
 
+  /** The slice of the key that `read` has told, checked; null: there is none, or it cannot be read. */
+  get(prefixed: string): EndpointSlice | null {
+    // A key of the list begins with the kind, that of the others with what tells them apart.
+    const prefix = prefixed.slice(0, prefixed.indexOf('EndpointSlice '))
+    const held = this.#sets.get(prefix)?.get(prefixed.slice(prefix.length)) ?? null
+    const shaped = held === null ? null : readEndpointSlice(held.ref, held.object)
+    return shaped?.kind === 'good' ? shaped.object : null
+  }
+
   /** Tells `upstreams` what has changed since the last call. */
   read(upstreams: UpstreamBook): void {
     for (const [prefix, slices] of this.#sets) {
@@ -44,7 +53,7 @@ export class SliceSet {
         const object = shaped?.kind === 'good' ? shaped.object : null
         const name = object?.metadata.labels?.[serviceLabel]
         const service = refKey({ kind: 'Service', namespace: ref.namespace, name: name ?? '' })
-        upstreams.putSlice(`${prefix}${key}`, object === null || name === undefined ? null : { service, object })
+        upstreams.putSlice(`${prefix}${key}`, object === null || name === undefined ? null : service)
       }
     }
   }

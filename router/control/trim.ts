@@ -2,6 +2,7 @@
 // (managed fields, status, kubectl's copy of the manifest), and control keeps tens of thousands of them.
 
 import type { Deployment, EndpointSlice, Ingress, IngressClass, ObjectMeta, Secret, Service } from '#kube/types.ts'
+import { pairKeys, unpacked } from './secret-text.ts'
 
 const ownPrefix = 'router.deis.io/'
 const nginxPrefix = 'nginx.ingress.kubernetes.io/'
@@ -53,13 +54,14 @@ export function trimEndpointSlice({ metadata, addressType, endpoints, ports }: E
  */
 export function trimSecret({ metadata, type, data = {} }: Secret): Secret {
   const tickets = Object.keys(data).filter(key => ticketKeyEntry.test(key))
-  return {
+  const trimmed = {
     apiVersion: 'v1',
     kind: 'Secret',
     metadata: trimMetadata(metadata),
     type,
     data: pick(data, ['tls.crt', 'tls.key', 'ca.crt', 'dhparam', ...tickets]),
   }
+  return unpacked(trimmed, pairKeys)
 }
 
 /** A Deployment or a DaemonSet. */

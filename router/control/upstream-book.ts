@@ -34,6 +34,8 @@ export const nowhere: { readonly id: UpstreamId; readonly target: UpstreamTarget
 export interface UpstreamBookOptions {
   /** The Service of this key, checked; null: there is none. */
   readonly service: (key: string) => Service | null
+  /** The slice of a key that `putSlice` was told, checked; null: there is none. */
+  readonly slice: (key: string) => EndpointSlice | null
   readonly externalNames: boolean
   /** Where the router is, for hints about zones; null: not known. */
   readonly zone: string | null
@@ -49,12 +51,13 @@ interface Shared {
 
 export class UpstreamBook {
   readonly #service: (key: string) => Service | null
+  readonly #slice: (key: string) => EndpointSlice | null
   readonly #externalNames: boolean
   readonly #shared = new Map<UpstreamId, Shared>()
   readonly #touched = new Set<UpstreamId>()
   readonly #ledger = new Ledger<UpstreamId, Upstream>()
-  /** By the key of the Service, then of the slice. */
-  readonly #slices = new Map<string, Map<string, EndpointSlice>>()
+  /** Their keys, by the key of the Service. What they say is read anew when something happens to the Service: it takes room. */
+  readonly #slices = new Map<string, readonly string[]>()
   readonly #serviceOfSlice = new Map<string, string>()
   /** Upstreams by the key of the Service that their endpoints depend on. External names are in `#names`. */
   readonly #interests = new Interests()
@@ -68,8 +71,9 @@ export class UpstreamBook {
   readonly #problems: ProblemBook
   #wanted: ReadonlySet<string> = new Set()
 
-  constructor({ service, externalNames, zone, problems }: UpstreamBookOptions) {
+  constructor({ service, slice, externalNames, zone, problems }: UpstreamBookOptions) {
     this.#service = service
+    this.#slice = slice
     this.#externalNames = externalNames
     this.#zone = zone
     this.#problems = problems
@@ -85,7 +89,7 @@ export class UpstreamBook {
       return
     }
     this.#shared.set(id, { target, users: 1 })
-    if (target.kind === 'service') this.#interests.replace(id, new Set([target.service]))
+    if (target.kind === 'service') this.#interests.replace(id, [target.service])
     this.#touched.add(id)
   }
 
@@ -94,7 +98,7 @@ export class UpstreamBook {
     const shared = this.#shared.get(id)
     if (shared === undefined || --shared.users > 0) return
     this.#shared.delete(id)
-    this.#interests.replace(id, new Set())
+    this.#interests.replace(id, [])
     this.#touched.add(id)
   }
 
@@ -103,20 +107,18 @@ export class UpstreamBook {
     for (const id of this.#interests.in(service)) this.#touched.add(id as UpstreamId)
   }
 
-  /** The slice of key `key` is `slice` now, of the Service of key `service`; null: there is none, or it is of no Service. */
-  putSlice(key: string, slice: { readonly service: string; readonly object: EndpointSlice } | null): void {
+  /** The slice of key `key` is another one now, of the Service of key `service`; null: there is none, or it is of no Service. */
+  putSlice(key: string, service: string | null): void {
     const before = this.#serviceOfSlice.get(key)
     if (before !== undefined) {
-      const slices = this.#slices.get(before)
-      slices?.delete(key)
-      if (slices?.size === 0) this.#slices.delete(before)
+      const slices = this.#slices.get(before)?.filter(other => other !== key) ?? []
+      if (slices.length === 0) this.#slices.delete(before)
+      else this.#slices.set(before, slices)
       this.#serviceOfSlice.delete(key)
       this.touch(before)
     }
-    if (slice === null) return
-    const { service, object } = slice
-    const slices = this.#slices.get(service) ?? new Map<string, EndpointSlice>()
-    this.#slices.set(service, slices.set(key, object))
+    if (service === null) return
+    this.#slices.set(service, [...(this.#slices.get(service) ?? []), key])
     this.#serviceOfSlice.set(key, service)
     this.touch(service)
   }
@@ -174,7 +176,7 @@ export class UpstreamBook {
   #endpoints(service: string, found: PortResolution): readonly Endpoint[] {
     switch (found.kind) {
       case 'slices':
-        return endpointsOf(this.#slices.get(service)?.values() ?? [], found.portName, this.#zone)
+        return endpointsOf(this.#slicesOf(service), found.portName, this.#zone)
       case 'external':
         return [...new Set(this.#addresses.get(found.host) ?? [])]
           .filter(address => isIP(address) !== 0)
@@ -183,6 +185,11 @@ export class UpstreamBook {
       case 'none':
         return []
     }
+  }
+
+  #slicesOf(service: string): readonly EndpointSlice[] {
+    const keys = this.#slices.get(service) ?? []
+    return keys.map(key => this.#slice(key)).filter(slice => slice !== null)
   }
 
   #fault(id: UpstreamId, service: string | null, problems: readonly Problem[], services: Set<string>): void {

@@ -91,7 +91,7 @@ export class World {
     const problems = new ProblemBook(now)
     const certificates = new CertificateBook({ permanent: platform, problems, now })
     const service = (key: string): Service | null => this.#services.read(key)
-    const upstreams = new UpstreamBook({ service, externalNames, zone, problems })
+    const upstreams = new UpstreamBook({ service, slice: key => this.#slices.get(key), externalNames, zone, problems })
     const authorities = new AuthorityBook(problems)
     const routes = new RouteBook(certificates, authorities, upstreams)
     this.#problems = problems

@@ -267,7 +267,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, RequestFacts, 
     const host = table.matchHost(this.host, secure)
     this.#isNamedHost = host !== null && !host.isAny
     if (!this.#isNamedHost && isHealthPath(pathOf(this.head, buffer))) return null
-    const route = host === null ? null : (host.everyPath ?? host.paths.match(pathOf(this.head, buffer)))
+    const route = host === null ? null : (host.everyPath ?? host.paths!.match(pathOf(this.head, buffer)))
     return route ?? table.matchDefault(pathOf(this.head, buffer), secure)
   }
 

@@ -10,6 +10,7 @@ import { counter } from '../model/counters.ts'
 import type { DataThreadOptions, FromData, ToData } from '../model/message.ts'
 import type { Patch } from '../model/patch.ts'
 import type { RouterSettings } from '../model/settings.ts'
+import { readSharedPatch } from '../model/shared-certificates.ts'
 import { AccessLog } from './access-log.ts'
 import { Builder } from './builder.ts'
 import { CertificateStore } from './certificates.ts'
@@ -107,7 +108,7 @@ export class DataThread {
       onBuilderPort: port => send({ kind: 'builder-port', port }, []),
     })
     this.#entrance.capacity = options.capacity
-    this.#apply(options.world)
+    this.#apply(readSharedPatch(options.world))
     this.#ticker = setInterval(() => this.#tick(), tick)
   }
 
@@ -128,7 +129,7 @@ export class DataThread {
   onMessage(message: ToData): void {
     switch (message.kind) {
       case 'patch':
-        this.#apply(message.patch)
+        this.#apply(readSharedPatch(message.patch))
         this.#send({ kind: 'applied', version: message.patch.version }, [])
         break
       case 'drain':

@@ -1,12 +1,12 @@
 // The two directions between control (main thread) and a data thread.
 
 import type { Socket } from 'node:net'
-import type { Patch } from './patch.ts'
+import type { SharedPatch } from './shared-certificates.ts'
 
 /** The ports that clients come to. */
 export type PortName = 'http' | 'https' | 'builder'
 
-/** `workerData` of a data thread. */
+/** `workerData` of a data thread; null when it is started ahead, and gets this with `begin`. */
 export interface DataThreadOptions {
   readonly index: number
   readonly address: string
@@ -24,11 +24,17 @@ export interface DataThreadOptions {
   /** What protects session tickets, as `ticket-keys.ts` has it, the same in all threads. A secret. */
   readonly ticketKeys: Uint8Array
   /** The world to start from, with `reset`. */
-  readonly world: Patch
+  readonly world: SharedPatch
+}
+
+/** The first message to a thread that was started ahead. */
+export interface Begin {
+  readonly kind: 'begin'
+  readonly options: DataThreadOptions
 }
 
 export type ToData =
-  | { readonly kind: 'patch'; readonly patch: Patch }
+  | { readonly kind: 'patch'; readonly patch: SharedPatch }
   /** Accept no more; finish what is open; after `timeout` milliseconds cut what is left. Answered by `drained`. */
   | { readonly kind: 'drain'; readonly timeout: number }
   /** Only without `reusePort`: a connection that control accepted, transferred together with this message. */

@@ -425,7 +425,7 @@ class Cluster {
   /** Which app and host the table finds. */
   matches(host: string, path: string): string | null {
     const found = this.#table.matchHost(host, false)
-    const route = found === null ? null : (found.everyPath ?? found.paths.match(path))
+    const route = found === null ? null : (found.everyPath ?? found.paths!.match(path))
     return route === null ? null : `${route.logApp} ${route.logServerName}`
   }
 

@@ -10,6 +10,7 @@ import type { FromData, ToData } from '#router/model/message.ts'
 import type { Builder, Patch } from '#router/model/patch.ts'
 import type { Backend, HostMatch, Policy, Route, RouteId } from '#router/model/route.ts'
 import type { RouterSettings } from '#router/model/settings.ts'
+import { sharePatch } from '#router/model/shared-certificates.ts'
 import type { Upstream, UpstreamId } from '#router/model/upstream.ts'
 import { standardUpstreamSettings, type UpstreamSettings } from '#router/model/upstream-settings.ts'
 
@@ -156,7 +157,7 @@ export async function startDataThread(world: World): Promise<TestThread> {
       capacity: world.capacity ?? Number.POSITIVE_INFINITY,
       ticketKeys: world.ticketKeys ?? Buffer.alloc(48, 'ticket'),
       counters: buffer,
-      world: {
+      world: sharePatch({
         version,
         reset: true,
         settings: defaultSettings(world.settings),
@@ -166,7 +167,7 @@ export async function startDataThread(world: World): Promise<TestThread> {
         authorities: { upserts: world.authorities ?? [], deletes: [] },
         builder: world.builder ?? null,
         apps,
-      },
+      }),
     },
     message => {
       if (message.kind === 'access-log') {
@@ -237,7 +238,7 @@ export async function startDataThread(world: World): Promise<TestThread> {
       version++
       const nothing = { routes: empty, upstreams: empty, certificates: empty, authorities: empty, apps: [] }
       const whole = { version, reset: false, ...nothing, ...patch }
-      thread.onMessage({ kind: 'patch', patch: whole })
+      thread.onMessage({ kind: 'patch', patch: sharePatch(whole) })
     },
     message: toData => thread.onMessage(toData),
     setBuilderPort(port) {

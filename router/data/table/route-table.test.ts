@@ -32,7 +32,7 @@ const path = (text: string): PathMatch => ({ kind: 'prefix', path: text })
 /** A host as `exchange.ts` asks for it: without paths when it has a route for all of them. */
 function ask(table: RouteTable, host: string, asked: string, secure: boolean): CompiledRoute | null {
   const found = table.matchHost(host, secure)
-  return found === null ? null : (found.everyPath ?? found.paths.match(asked))
+  return found === null ? null : (found.everyPath ?? found.paths!.match(asked))
 }
 
 describe('host and path', () => {

@@ -49,7 +49,8 @@ export interface CompiledHost {
   readonly certificate: CertificateId | null
   /** By whom a handshake for this host wants the client to be known; null: by nobody. */
   readonly authorities: AuthoritiesId | null
-  readonly paths: PathTrie<CompiledRoute>
+  /** Null when `everyPath` says it all. */
+  readonly paths: PathTrie<CompiledRoute> | null
   /** Its place among labels and expressions; empty for others, which have none. */
   readonly order: string
   /** It answers to whatever host nobody names. */
@@ -191,32 +192,36 @@ export class RouteTable {
 
   /** What answers when no host does, or none of its paths. */
   matchDefault(path: string, secure: boolean): CompiledRoute | null {
-    return (secure ? this.#https : this.#http).default?.paths.match(path) ?? null
+    const host = (secure ? this.#https : this.#http).default
+    return host === null ? null : matchPath(host, path)
   }
 
   /** Host first, then path. `path` is raw and without query. */
   match(host: string, path: string, secure: boolean): CompiledRoute | null {
-    return this.matchHost(host, secure)?.paths.match(path) ?? this.matchDefault(path, secure)
+    const found = this.matchHost(host, secure)
+    return (found === null ? null : matchPath(found, path)) ?? this.matchDefault(path, secure)
   }
+}
+
+/** `path` is raw and without query. */
+function matchPath({ everyPath, paths }: CompiledHost, path: string): CompiledRoute | null {
+  return everyPath ?? paths!.match(path)
 }
 
 /** `routes` of one host on one listener, the first of those that claim a path having it. */
 function compileHost(routes: readonly Route[], compiled: ReadonlyMap<Route, CompiledRoute>): CompiledHost | null {
   const [first] = routes
   if (first === undefined) return null
-  const paths = new PathTrie<CompiledRoute>()
-  let everyPath: CompiledRoute | null = null
-  for (const route of routes) {
-    const made = compiled.get(route)!
-    if (paths.insert(route.path, made) && route.path.kind === 'prefix' && route.path.path === '/') everyPath = made
-  }
+  const hasEveryPath = routes.length === 1 && first.path.kind === 'prefix' && first.path.path === '/'
+  const paths = hasEveryPath ? null : new PathTrie<CompiledRoute>()
+  if (paths !== null) for (const route of routes) paths.insert(route.path, compiled.get(route)!)
   const certificate = routes.find(route => route.certificate !== null)?.certificate ?? null
   const isAny = first.host.kind === 'any'
   // One handshake, one set of authorities: who has all of the host goes before who has some of it.
   const guarded = routes.filter(route => authoritiesOf(route) !== null)
   const guard = guarded.find(({ path }) => path.kind === 'prefix' && path.path === '/') ?? guarded[0]
   return {
-    everyPath: routes.length === 1 ? everyPath : null,
+    everyPath: hasEveryPath ? compiled.get(first)! : null,
     certificate,
     authorities: guard === undefined ? null : authoritiesOf(guard),
     paths,

@@ -33,7 +33,7 @@ export class EndpointPool {
   tlsSession: Buffer | null = null
   readonly #idle: UpstreamConnection[] = []
   /** Those that are not there yet. */
-  readonly #begun = new Set<UpstreamConnection>()
+  #begun: Set<UpstreamConnection> | null = null
   #sessions: Http2Sessions | null = null
 
   constructor(endpoint: Endpoint, transport: Transport = standardUpstreamSettings) {
@@ -77,19 +77,20 @@ export class EndpointPool {
 
   /** For connections: one is being made. */
   begin(connection: UpstreamConnection): void {
+    this.#begun ??= new Set()
     this.#begun.add(connection)
   }
 
   /** It is there, or it will not be. */
   settle(connection: UpstreamConnection): void {
-    this.#begun.delete(connection)
+    this.#begun?.delete(connection)
   }
 
   /** Requests whose octets have not left go elsewhere at once: they must find their upstream without it. */
   retire(): void {
     this.retired = true
     for (const connection of this.#idle.splice(0)) connection.destroy()
-    for (const connection of [...this.#begun]) connection.withdraw()
+    for (const connection of [...(this.#begun ?? [])]) connection.withdraw()
     this.#sessions?.retire()
   }
 }
