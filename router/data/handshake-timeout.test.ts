@@ -40,7 +40,10 @@ async function drip(socket: Socket, octets: Buffer): Promise<void> {
   const dripping = setInterval(() => {
     if (at < octets.length) socket.write(octets.subarray(at, ++at))
   }, 10)
-  await once(socket.resume(), 'close')
+  // Not `once` of Node, which rejects on an error: a server that goes with octets unread resets the connection.
+  const { promise, resolve } = Promise.withResolvers<void>()
+  socket.resume().once('close', () => resolve())
+  await promise
   clearInterval(dripping)
 }
 
