@@ -6,7 +6,6 @@ import { createSecureContext } from 'node:tls'
 import type { Certificate, CertificateId } from '../model/certificate.ts'
 import type { ObjectRef, Problem } from '../model/problem.ts'
 import { certificateBlocks, textOf, Unreadable } from './secret-text.ts'
-import { isUsualPair } from './usual-pair.ts'
 
 export type CertificateReading =
   /** `names`: the DNS names that it is for, each once; null: it is the last one. */
@@ -39,14 +38,9 @@ const strongSignatures = new Set([
 ])
 const strongCurves = new Set(['prime256v1', 'secp384r1', 'secp521r1'])
 
-function isStronglySigned({ signatureAlgorithmOid }: X509Certificate): boolean {
-  return signatureAlgorithmOid !== undefined && strongSignatures.has(signatureAlgorithmOid)
-}
-
 /** Whether OpenSSL is known to take it at its level of security; of all else it is asked itself. */
-function isStrong(certificate: X509Certificate): boolean {
-  if (!isStronglySigned(certificate)) return false
-  const { publicKey } = certificate
+function isStrong({ publicKey, signatureAlgorithmOid }: X509Certificate): boolean {
+  if (signatureAlgorithmOid === undefined || !strongSignatures.has(signatureAlgorithmOid)) return false
   const { namedCurve = '', modulusLength = 0 } = publicKey.asymmetricKeyDetails ?? {}
   switch (publicKey.asymmetricKeyType) {
     case 'ec':
@@ -86,15 +80,13 @@ function read(id: CertificateId, secret: unknown, last: Certificate | null): Che
   const leaf = parseCertificate(blocks[0]!, 0)
   // All of them, so that each is parsed.
   const strongs = blocks.slice(1).map((block, index) => isStrongIssuer(block, index + 1))
-  const isUsual = isUsualPair(leaf.raw, key)
-  if (!isUsual && !leaf.checkPrivateKey(parseKey(key))) {
+  if (!leaf.checkPrivateKey(parseKey(key))) {
     throw new Unreadable('the private key in "tls.key" does not belong to the first certificate in "tls.crt"')
   }
   try {
     // What the data path will do with the pair; this also finds keys and signatures too weak for OpenSSL. It takes 0.25 ms
     // and 35 kB, which thousands of usual pairs shall not cost at once.
-    if (!(isUsual ? isStronglySigned(leaf) : isStrong(leaf)) || strongs.includes(false))
-      createSecureContext({ cert: chain, key })
+    if (!isStrong(leaf) || strongs.includes(false)) createSecureContext({ cert: chain, key })
   } catch {
     throw new Unreadable('OpenSSL does not accept the pair: its key or signature may be too weak')
   }
