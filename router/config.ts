@@ -2,8 +2,7 @@
 // variable counts as absent. Pure: arguments and environment come in, nothing of the process is read.
 
 import { isIP } from 'node:net'
-import { Command, CommanderError, Option } from 'commander'
-import { exitCode, StartupError } from '#kit/exit.ts'
+import { type Environment, type Flag, readCommandLine } from '#kit/command-line.ts'
 import type { PublishAddress } from './control/published-status.ts'
 import { parseHostname } from './model/hostname.ts'
 
@@ -55,19 +54,10 @@ export interface RouterConfig {
   readonly secrets: 'named' | 'all'
 }
 
-export type CommandLine =
+export type RouterCommand =
   | { readonly kind: 'run'; readonly config: RouterConfig }
   /** `--help` or `--version`: print this on stdout and exit 0. */
   | { readonly kind: 'print'; readonly text: string }
-
-type Environment = Readonly<Record<string, string | undefined>>
-
-interface Flag {
-  readonly name: string
-  readonly argument: string
-  readonly variable: string
-  readonly help: string
-}
 
 const defaultIngressController = 'router.deis.io/ingress-controller'
 /** Entries of a status; more is a mistake. */
@@ -100,113 +90,57 @@ const flags = {
   secrets: flag('secrets', 'named|all', 'watch each Secret by its name, or all there are (default named)'),
 } as const satisfies Record<string, Flag>
 
-type FlagKey = keyof typeof flags
+function program(version: string) {
+  return {
+    name: 'deis-router',
+    description: 'Edge router: follows Kubernetes objects and routes HTTP to the pods behind them.',
+    version,
+    prefix: 'DEIS_ROUTER_',
+    flags,
+  } as const
+}
 
 /**
  * Reads the arguments after `node main.ts`. All faults are reported together, as one StartupError with exit code 64.
  * `RATE_LIMIT_QPS` and `RATE_LIMIT_BURST` of older charts are accepted and mean nothing to a router that watches.
  */
-export function parseConfig(argv: readonly string[], env: Environment, version: string): CommandLine {
-  const faults: string[] = []
-  const given = readArguments(argv, version, faults)
-  if (given.kind === 'print') return given
-
-  const sourceFlags = given.values.kubeconfig !== undefined || given.values.manifests !== undefined
-  const value = (key: FlagKey): { readonly text: string; readonly from: string } | null => {
-    const text = given.values[key]
-    if (text !== undefined) return { text, from: `--${flags[key].name}` }
-    // One of the two sources as a flag overrules the other as a variable.
-    if (sourceFlags && (key === 'kubeconfig' || key === 'manifests')) return null
-    const variable = env[flags[key].variable]
-    return variable === undefined || variable === '' ? null : { text: variable, from: flags[key].variable }
-  }
-  const text = (key: FlagKey): string | null => {
-    const found = value(key)
-    if (found?.text === '') faults.push(`${found.from} is empty`)
-    return found?.text ?? null
-  }
-  const number = <T>(key: FlagKey, least: number, most: number, absent: T): number | T => {
-    const found = value(key)
-    if (found === null) return absent
-    const parsed = /^[0-9]{1,9}$/.test(found.text) ? Number(found.text) : Number.NaN
-    if (parsed >= least && parsed <= most) return parsed
-    faults.push(`${found.from} must be a whole number from ${least} to ${most}, not ${JSON.stringify(found.text)}`)
-    return absent
-  }
-  const port = (key: FlagKey, absent: number): number => number(key, 0, 65_535, absent)
-  const choice = <T extends string>(key: FlagKey, choices: readonly T[], absent: T): T => {
-    const found = value(key)
-    if (found === null) return absent
-    const chosen = choices.find(one => one === found.text)
-    if (chosen === undefined)
-      faults.push(`${found.from} must be ${choices.join(' or ')}, not ${JSON.stringify(found.text)}`)
-    return chosen ?? absent
-  }
-  const onOff = (key: FlagKey, absent: 'on' | 'off'): boolean => choice(key, ['on', 'off'], absent) === 'on'
-  /** Null, with a fault, when `parse` gives null for a text that there is. */
-  const parsed = <T>(key: FlagKey, what: string, parse: (text: string) => T | null): T | null => {
-    const found = value(key)
-    if (found === null) return null
-    const result = parse(found.text)
-    if (result === null) faults.push(`${found.from} must be ${what}, not ${JSON.stringify(found.text)}`)
-    return result
-  }
-
+export function parseConfig(argv: readonly string[], env: Environment, version: string): RouterCommand {
+  const command = readCommandLine(program(version), argv, env)
+  if (command.kind === 'print') return command
+  const { values } = command
+  const { faults } = values
+  values.alternatives(['kubeconfig', 'manifests'])
   const config: RouterConfig = {
-    source: parseSource(text('kubeconfig'), text('manifests'), env, faults),
+    source: parseSource(values.text('kubeconfig'), values.text('manifests'), env, faults),
     namespace: parseNamespace(env.POD_NAMESPACE, faults),
     podName: parsePodName(env.POD_NAME, faults),
-    address: parseAddress(text('address'), faults),
-    httpPort: port('httpPort', 8080),
-    httpsPort: port('httpsPort', 6443),
-    builderPort: port('builderPort', 2222),
-    adminPort: port('adminPort', 9090),
-    workers: number('workers', 1, 256, null),
-    snapshot: text('snapshot'),
-    drainTimeout: number('drainTimeout', 0, 86_400, 25) * 1000,
-    ingress: onOff('ingress', 'on'),
+    address: parseAddress(values.text('address'), faults),
+    httpPort: values.port('httpPort', 8080),
+    httpsPort: values.port('httpsPort', 6443),
+    builderPort: values.port('builderPort', 2222),
+    adminPort: values.port('adminPort', 9090),
+    workers: values.number('workers', 1, 256, null),
+    snapshot: values.text('snapshot'),
+    drainTimeout: values.number('drainTimeout', 0, 86_400, 25) * 1000,
+    ingress: values.onOff('ingress', 'on'),
     ingressController:
-      parsed('ingressController', 'a domain and a path, such as example.com/name', parseController) ??
+      values.parsed('ingressController', 'a domain and a path, such as example.com/name', parseController) ??
       defaultIngressController,
-    ingressWithoutClass: onOff('ingressWithoutClass', 'off'),
-    externalNames: onOff('externalNames', 'off'),
-    publishService: parsed('publishService', 'NAMESPACE/NAME of a Service', parseServiceName),
+    ingressWithoutClass: values.onOff('ingressWithoutClass', 'off'),
+    externalNames: values.onOff('externalNames', 'off'),
+    publishService: values.parsed('publishService', 'NAMESPACE/NAME of a Service', parseServiceName),
     publishAddresses:
-      parsed('publishAddress', `IP addresses or host names, ${mostAddresses} at most`, parseAddresses) ?? [],
-    zone: parsed('zone', 'the name of a zone', text => (labelValue.test(text) ? text : null)),
-    watchNamespace: parsed('watchNamespace', 'the name of a namespace', text => (label.test(text) ? text : null)),
-    workload: choice('workload', ['Deployment', 'DaemonSet'], 'Deployment'),
-    secrets: choice('secrets', ['named', 'all'], 'named'),
+      values.parsed('publishAddress', `IP addresses or host names, ${mostAddresses} at most`, parseAddresses) ?? [],
+    zone: values.parsed('zone', 'the name of a zone', text => (labelValue.test(text) ? text : null)),
+    watchNamespace: values.parsed('watchNamespace', 'the name of a namespace', text =>
+      label.test(text) ? text : null,
+    ),
+    workload: values.choice('workload', ['Deployment', 'DaemonSet'], 'Deployment'),
+    secrets: values.choice('secrets', ['named', 'all'], 'named'),
   }
   checkPortsDiffer(config, faults)
-  if (faults.length > 0) throw new StartupError(exitCode.usage, `${faults.join('; ')} (--help lists the flags)`)
+  values.check()
   return { kind: 'run', config }
-}
-
-type Arguments =
-  | { readonly kind: 'values'; readonly values: Partial<Record<FlagKey, string>> }
-  | { readonly kind: 'print'; readonly text: string }
-
-function readArguments(argv: readonly string[], version: string, faults: string[]): Arguments {
-  let printed = ''
-  const command = new Command('deis-router')
-    .description('Edge router: follows Kubernetes objects and routes HTTP to the pods behind them.')
-    .version(version)
-    .allowUnknownOption()
-    .allowExcessArguments()
-    .exitOverride()
-    .configureOutput({ writeOut: text => (printed += text), writeErr: () => {} })
-  for (const { name, argument, variable, help } of Object.values(flags))
-    command.addOption(new Option(`--${name} <${argument}>`, `${help} [${variable}]`))
-  try {
-    command.parse([...argv], { from: 'user' })
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error
-    if (error.exitCode === 0) return { kind: 'print', text: printed }
-    faults.push(error.message.replace(/^error: /, ''))
-  }
-  for (const unknown of command.args) faults.push(`unknown argument ${JSON.stringify(unknown)}`)
-  return { kind: 'values', values: command.opts() }
 }
 
 function parseSource(
@@ -290,5 +224,5 @@ function checkPortsDiffer(config: RouterConfig, faults: string[]): void {
 }
 
 function flag(name: string, argument: string, help: string): Flag {
-  return { name, argument, help, variable: `DEIS_ROUTER_${name.toUpperCase().replaceAll('-', '_')}` }
+  return { name, argument, help }
 }

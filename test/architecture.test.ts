@@ -14,13 +14,20 @@ const rooms: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['router/control/', ['router/model/', 'kit/', 'kube/']],
   ['router/data/', ['router/model/', 'kit/']],
   ['router/', ['kit/', 'kube/']],
-  ['standalone/', ['router/', 'kit/', 'kube/']],
-  ['bench/', ['router/', 'kit/', 'kube/', 'test/', 'standalone/']],
-  ['test/', ['router/', 'kit/', 'kube/', 'bench/', 'standalone/']],
+  ['store/', ['kit/']],
+  ['registry/', ['store/', 'kit/']],
+  ['builder/', ['store/', 'kit/', 'kube/']],
+  ['controller/domain/', ['kit/']],
+  ['controller/store/', ['controller/domain/', 'kit/']],
+  ['controller/cluster/', ['controller/domain/', 'kit/', 'kube/']],
+  ['controller/', ['kit/', 'kube/']],
+  ['standalone/', ['router/', 'controller/', 'builder/', 'registry/', 'store/', 'kit/', 'kube/']],
+  ['bench/', ['router/', 'controller/', 'builder/', 'registry/', 'store/', 'kit/', 'kube/', 'test/', 'standalone/']],
+  ['test/', ['router/', 'controller/', 'builder/', 'registry/', 'store/', 'kit/', 'kube/', 'bench/', 'standalone/']],
 ]
 
 /** Tests beside code may use the test support and stand-ins of other rooms. */
-const testsMayImport = ['test/', 'kube/', 'kit/', 'router/']
+const testsMayImport = ['test/', 'kube/', 'kit/', 'router/', 'controller/', 'builder/', 'registry/', 'store/']
 
 const aliases = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).imports as Record<string, string>
 

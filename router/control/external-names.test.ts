@@ -26,7 +26,7 @@ beforeEach(async () => {
   open = 0
   onAnswer = () => {}
   messages = []
-  const resolver = new Resolver({ timeout: 50, tries: 1 })
+  const resolver = new Resolver({ timeout: 500, tries: 1 })
   resolver.setServers([dns.address])
   names = new ExternalNames({
     deliver: (host, addresses) => {

@@ -1,11 +1,11 @@
 // The PROXY header of one connection, read before anything else is done with it (contract section 10).
 
 import type { Socket } from 'node:net'
+import { parseProxyHeader } from '#kit/proxy-protocol.ts'
 import { counter } from '../model/counters.ts'
 import type { ThreadContext } from './context.ts'
 import { normalizePeer } from './http/forwarded.ts'
 import { OpeningReader } from './opening-reader.ts'
-import { parseProxyHeader } from './proxy-protocol.ts'
 
 /** How long the header may take, in milliseconds: load balancers send it at once. */
 export const headerTimeout = 10_000

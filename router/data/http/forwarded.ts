@@ -1,8 +1,8 @@
 // Who the client is and which scheme it used, when a load balancer stands in between (contract sections 8 and 10). Pure.
 
 import { isIP } from 'node:net'
+import { canonicalAddress } from '#kit/ip-address.ts'
 import type { AddressSet } from '../../model/cidr.ts'
-import { canonicalAddress } from '../ip-address.ts'
 
 /**
  * The client behind trusted proxies: `lists` are the values of X-Forwarded-For in order. Walks from the right past
