@@ -81,6 +81,15 @@ test('server-side apply creates, then changes', async () => {
   expect(api.requests[0]?.headers['content-type']).toBe('application/apply-patch+yaml')
 })
 
+test('text is given as it is, to its limit', async () => {
+  api.apply(configMap({ x: '1' }))
+  const client = await connect()
+  const whole = await client.text(one, 10_000)
+  expect(JSON.parse(whole)).toMatchObject({ data: { x: '1' } })
+  expect(await client.text(one, 5)).toBe(whole.slice(0, 5))
+  await expect(client.text(`${collection}/b`, 5)).rejects.toThrow(KubeError)
+})
+
 test('our name goes with every request', async () => {
   await (await connect()).request('GET', '/version')
   await (await connect({}, { userAgent: 'deis-builder/1' })).request('GET', '/version')

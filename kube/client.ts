@@ -176,6 +176,15 @@ export class KubeClient {
     })
   }
 
+  /** The response as text, as of a Pod's log; cut after `limit` octets. */
+  async text(path: string, limit: number, options: RequestOptions = {}): Promise<string> {
+    using deadline = new Deadline(this.#timeout, options.signal)
+    const answer = await this.#send('GET', path, options, deadline.signal)
+    if (!isSuccess(answer.status)) throw await this.#refusal(answer)
+    // Awaited here: leaving ends the deadline, and with it the exchange.
+    return await readStart(answer.body, limit)
+  }
+
   /** Deletes it with its dependents in the background. A 404 is thrown like any other KubeError. */
   delete(path: string, options?: RequestOptions): Promise<unknown> {
     return this.request('DELETE', path, options)
@@ -194,6 +203,16 @@ export class KubeClient {
     options.onOpen?.()
     // What the API server sends is what the caller asked for: the one place where wire becomes type.
     for await (const value of jsonLines(answer.body, maxLine)) yield value as T
+  }
+
+  /** The octets of a response that goes on, as of a Pod's log, until the server ends it or `signal` aborts. */
+  async *octets(path: string, options: StreamOptions = {}): AsyncGenerator<Uint8Array, void> {
+    using deadline = new Deadline(this.#timeout, options.signal)
+    const answer = await this.#send('GET', path, options, deadline.signal)
+    if (!isSuccess(answer.status)) throw await this.#refusal(answer)
+    deadline.met()
+    options.onOpen?.()
+    yield* answer.body
   }
 
   /** Calls `listener` each time the server answers after a call that did not get through. Returns the way to stop. */
@@ -316,6 +335,18 @@ function withQuery(path: string, query: Query | undefined): string {
   const parameters = new URLSearchParams()
   for (const [name, value] of Object.entries(query ?? {})) if (value !== undefined) parameters.set(name, String(value))
   return parameters.size === 0 ? path : `${path}?${parameters}`
+}
+
+/** What comes after `limit` is not waited for: the caller's deadline ends it. */
+async function readStart(body: AsyncIterable<Uint8Array>, limit: number): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of body) {
+    chunks.push(chunk.subarray(0, limit - length))
+    length += chunk.length
+    if (length >= limit) break
+  }
+  return Buffer.concat(chunks).toString('utf8')
 }
 
 async function readText(body: AsyncIterable<Uint8Array>, limit: number): Promise<string> {

@@ -16,7 +16,7 @@ export interface Collection {
 export interface Selectors {
   /** `a=b,c!=d,e,!f`. */
   readonly labels: string | null
-  /** `metadata.name=…`, `metadata.namespace=…` and the `type` of a Secret. */
+  /** `metadata.name=…`, `metadata.namespace=…`, the `type` of a Secret and the `involvedObject.name` of an Event. */
   readonly fields: string | null
 }
 
@@ -223,11 +223,19 @@ function labelMatches(object: FakeObject, requirement: string): boolean {
 }
 
 function fieldMatches(object: FakeObject, requirement: string): boolean {
-  const parts = /^(metadata\.name|metadata\.namespace|type)(==?|!=)(.*)$/.exec(requirement)
+  const parts = /^(metadata\.name|metadata\.namespace|type|involvedObject\.name)(==?|!=)(.*)$/.exec(requirement)
   if (parts === null) throw refuse(400, 'BadRequest', `field selector ${JSON.stringify(requirement)} is not supported`)
   const [, field, operator, value] = parts
   const { name, namespace } = object.metadata
-  const actual = field === 'type' ? object.type : field === 'metadata.name' ? name : namespace
+  const about = object.involvedObject as { readonly name?: string } | undefined
+  const actual =
+    field === 'type'
+      ? object.type
+      : field === 'metadata.name'
+        ? name
+        : field === 'involvedObject.name'
+          ? about?.name
+          : namespace
   return (actual === value) === (operator !== '!=')
 }
 

@@ -78,6 +78,8 @@ export class FakeApi implements AsyncDisposable {
   delay = 0
   /** Called with each request before it is answered. */
   onRequest: ((request: FakeRequest) => void) | null = null
+  /** Logs of Pods, by `NAMESPACE/POD/CONTAINER`. */
+  readonly logs = new Map<string, string>()
   /** How a watch learns that its version is too old: an event in a 200, as kube-apiserver does, or the status. */
   expiry: 'event' | 'status' = 'event'
 
@@ -334,7 +336,14 @@ export class FakeApi implements AsyncDisposable {
     this.#authorize(target.collection)
     const watching = method === 'GET' && ['1', 'true'].includes(url.searchParams.get('watch') ?? '')
     if (watching) this.#watch(target, url.searchParams, response)
+    else if (method === 'GET' && target.subresource === 'log') this.#log(target, url.searchParams, response)
     else answerJson(response, method === 'POST' ? 201 : 200, this.#act(method, target, url.searchParams, body))
+  }
+
+  #log({ collection, name }: Target, query: URLSearchParams, response: ServerResponse): void {
+    const text = this.logs.get(`${collection.namespace}/${name}/${query.get('container')}`)
+    if (text === undefined) throw refuse(400, 'BadRequest', 'the container is waiting to start')
+    response.writeHead(200, { 'content-type': 'text/plain' }).end(text)
   }
 
   #authorize({ plural, namespace }: Collection): void {
@@ -358,10 +367,14 @@ export class FakeApi implements AsyncDisposable {
         return subresource === 'status'
           ? store.patch(collection, name, { status: asObject(body).status })
           : store.update(collection, asObject(body))
-      case 'PATCH':
-        return query.has('fieldManager') && subresource === null && !this.#exists(collection, name)
-          ? store.create(collection, asObject(body))
-          : store.patch(collection, name, body)
+      case 'PATCH': {
+        const manager = query.get('fieldManager')
+        if (manager === null || subresource !== null) return store.patch(collection, name, body)
+        const applied = managedBy(asObject(body), manager)
+        return this.#exists(collection, name)
+          ? store.patch(collection, name, applied)
+          : store.create(collection, applied)
+      }
       case 'DELETE':
         store.delete(collection, name)
         return { kind: 'Status', apiVersion: 'v1', status: 'Success' }
@@ -489,6 +502,11 @@ function collectionOf(object: FakeObject): Collection {
           : `${lower}s`
   const { namespace } = object.metadata
   return { apiVersion, plural, ...(namespace === undefined ? {} : { namespace }) }
+}
+
+/** Who applied it last, without saying which fields. */
+function managedBy(object: FakeObject, manager: string): FakeObject {
+  return { ...object, metadata: { ...object.metadata, managedFields: [{ manager, operation: 'Apply' }] } }
 }
 
 function asObject(body: unknown): FakeObject {

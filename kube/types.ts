@@ -1,4 +1,4 @@
-// Kubernetes objects with only the fields that we read. Everything is optional that the API server may leave out.
+// Kubernetes objects with only the fields that we read or write. Everything is optional that the API server may leave out.
 
 export interface ObjectMeta {
   readonly name: string
@@ -6,8 +6,22 @@ export interface ObjectMeta {
   readonly uid?: string
   readonly resourceVersion?: string
   readonly creationTimestamp?: string
+  /** When it will be gone at the latest; present: it is on its way out. */
+  readonly deletionTimestamp?: string
+  /** Of the spec. */
+  readonly generation?: number
+  /** Who set which fields; we read our own entries. */
+  readonly managedFields?: readonly ManagedFields[]
   readonly labels?: Readonly<Record<string, string>>
   readonly annotations?: Readonly<Record<string, string>>
+}
+
+export interface ManagedFields {
+  readonly manager?: string
+  readonly operation?: string
+  readonly subresource?: string
+  readonly time?: string
+  readonly fieldsV1?: unknown
 }
 
 export interface KubeObject {
@@ -21,6 +35,7 @@ export interface ServicePort {
   readonly port: number
   readonly protocol?: string
   readonly appProtocol?: string
+  readonly targetPort?: number | string
 }
 
 /** One address of a load balancer, as Services and Ingresses have it in their status. */
@@ -42,6 +57,7 @@ export interface Service extends KubeObject {
     readonly externalName?: string
     readonly clusterIP?: string
     readonly externalIPs?: readonly string[]
+    readonly selector?: Readonly<Record<string, string>>
   }
   readonly status?: LoadBalancerStatus
 }
