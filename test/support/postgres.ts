@@ -1,0 +1,189 @@
+// A PostgreSQL server for tests, from the programs that the machine has: in a directory of its own, on a socket file
+// there, gone with the process that started it.
+
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { accessSync, chownSync, constants, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+
+const user = 'deis'
+
+// The server refuses to run as root.
+const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** Where Debian puts what is not meant for people's PATH, the newest first. */
+function debianDirectories(): string[] {
+  try {
+    const versions = readdirSync('/usr/lib/postgresql').sort((a, b) => Number(b) - Number(a))
+    return versions.map(version => join('/usr/lib/postgresql', version, 'bin'))
+  } catch {
+    return []
+  }
+}
+
+function hasPrograms(directory: string): boolean {
+  try {
+    for (const program of ['initdb', 'postgres']) accessSync(join(directory, program), constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const programs = [...debianDirectories(), ...(process.env.PATH ?? '').split(':')].find(hasPrograms) ?? null
+
+/** Why there can be none here; null: there can. Where DEIS_TEST_POSTGRES is `required`, not having it is an error. */
+export const withoutPostgres: string | null =
+  programs === null ? 'no PostgreSQL server here (Debian: apt-get install postgresql)' : null
+
+if (withoutPostgres !== null && process.env.DEIS_TEST_POSTGRES === 'required') throw new Error(withoutPostgres)
+
+// The server takes the shell's place; beside it a reader of our pipe, which ends when we do, however that comes about.
+const withUs = 'exec 3<&0; (cat <&3; kill -QUIT $$) >/dev/null 2>&1 & exec "$@" </dev/null 3<&-'
+
+export class PostgresServer implements AsyncDisposable {
+  /** Of the socket file, and over TLS of 127.0.0.1. */
+  readonly port: number
+  readonly #directory: string
+  readonly #tls: boolean
+  #process: ChildProcess | null = null
+  #databases = 0
+
+  private constructor(directory: string, port: number, tls: boolean) {
+    this.#directory = directory
+    this.port = port
+    this.#tls = tls
+  }
+
+  /** With a certificate it also listens on 127.0.0.1, for TLS. */
+  static async start(tls: { readonly chain: string; readonly key: string } | null = null): Promise<PostgresServer> {
+    if (programs === null) throw new Error(withoutPostgres ?? '')
+    const directory = mkdtempSync(join(tmpdir(), 'deis-postgres-'))
+    if (nobody.uid !== undefined) chownSync(directory, nobody.uid, nobody.gid)
+    const server = new PostgresServer(directory, tls === null ? 5432 : await freePort(), tls !== null)
+    process.once('exit', server.#removeFiles)
+    const options = ['--auth=trust', '--no-sync', '--encoding=UTF8', '--locale=C', `--username=${user}`]
+    const { status, stderr, error } = spawnSync(join(programs, 'initdb'), [...options, `${directory}/data`], {
+      ...nobody,
+      cwd: directory,
+      encoding: 'utf8',
+    })
+    if (status !== 0) throw new Error(`initdb failed: ${error?.message ?? stderr}`)
+    if (tls !== null) {
+      for (const [file, pem] of [
+        ['server.crt', tls.chain],
+        ['server.key', tls.key],
+      ] as const) {
+        writeFileSync(join(directory, 'data', file), pem, { mode: 0o600 })
+        if (nobody.uid !== undefined) chownSync(join(directory, 'data', file), nobody.uid, nobody.gid)
+      }
+    }
+    await server.#run()
+    return server
+  }
+
+  /** A new, empty database. */
+  async createDatabase(): Promise<PostgresDatabase> {
+    const database = `test${++this.#databases}`
+    await this.query(`create database ${database}`)
+    return { kind: 'postgres', host: this.#directory, port: this.port, user, password: '', database, tls: null }
+  }
+
+  /** As an administrator, on a connection of its own. */
+  async query(
+    text: string,
+    values: readonly unknown[] = [],
+    database = 'postgres',
+  ): Promise<Record<string, unknown>[]> {
+    const client = new pg.Client({ host: this.#directory, port: this.port, user, database })
+    await client.connect()
+    try {
+      return (await client.query(text, [...values])).rows
+    } finally {
+      await client.end()
+    }
+  }
+
+  /** At once, as in a power cut: every connection breaks. */
+  async kill(): Promise<void> {
+    const child = this.#process
+    if (child === null) return
+    this.#process = null
+    const ended = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : null
+    child.stdin?.end()
+    await ended
+  }
+
+  async restart(): Promise<void> {
+    await this.kill()
+    await this.#run()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill()
+    process.off('exit', this.#removeFiles)
+    this.#removeFiles()
+  }
+
+  async #run(): Promise<void> {
+    const settings = {
+      listen_addresses: this.#tls ? '127.0.0.1' : '',
+      ssl: this.#tls ? 'on' : 'off',
+      unix_socket_directories: this.#directory,
+      // Speed instead of safety: the files do not outlive the tests.
+      fsync: 'off',
+      synchronous_commit: 'off',
+      full_page_writes: 'off',
+      max_connections: '100',
+    }
+    const child = spawn(
+      'sh',
+      [
+        ...['-c', withUs, 'sh', join(programs!, 'postgres'), '-D', `${this.#directory}/data`, '-p', String(this.port)],
+        ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+      ],
+      { ...nobody, cwd: this.#directory, stdio: ['pipe', 'ignore', 'pipe'] },
+    )
+    this.#process = child
+    child.stdin.on('error', () => {})
+    let log = ''
+    const ready = Promise.withResolvers<void>()
+    child.stderr.on('data', (chunk: Buffer) => {
+      log = (log + chunk.toString()).slice(-4096)
+      if (log.includes('ready to accept connections')) ready.resolve()
+    })
+    child.on('error', ready.reject)
+    child.on('exit', () => {
+      child.stdin.end()
+      ready.reject(new Error(`PostgreSQL ended:\n${log}`))
+    })
+    await ready.promise
+  }
+
+  readonly #removeFiles = (): void => {
+    rmSync(this.#directory, { recursive: true, force: true, maxRetries: 3 })
+  }
+}
+
+/** As the store's `openStore` takes it. */
+export interface PostgresDatabase {
+  readonly kind: 'postgres'
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  readonly password: string
+  readonly database: string
+  readonly tls: null
+}
