@@ -1,0 +1,78 @@
+// A command that is run once, in an app's release, to its end.
+
+import type { Readable } from 'node:stream'
+import { StringDecoder } from 'node:string_decoder'
+import { ChildGroup, exitCodeOf } from '#kit/children/child-group.ts'
+import { ClusterError, type RunResult } from '../cluster.ts'
+import { type ProcessHost, type ProcessSpec, randomSuffix } from './process.ts'
+
+/** Bytes of output that are kept. */
+const maxOutput = 1024 * 1024
+
+/** Throws ClusterError `failed` when it takes longer than `longest` milliseconds, or the reason of the signal. */
+export async function runOnce(
+  spec: ProcessSpec,
+  host: Pick<ProcessHost, 'journal' | 'ports' | 'memory'>,
+  longest: number,
+  signal: AbortSignal,
+): Promise<RunResult> {
+  signal.throwIfAborted()
+  const { journal, ports, memory } = host
+  const { app, command, directory } = spec
+  const name = `${app}-run-${randomSuffix()}`
+  const port = spec.configuredPort === null ? null : await ports.take()
+  const environment = port === null ? spec.environment : { ...spec.environment, PORT: String(port) }
+  const collected = new Collected()
+  const listen = (stream: Readable): void => void stream.on('data', (chunk: Buffer) => collected.push(chunk))
+  const group = new ChildGroup({
+    journal,
+    app,
+    name,
+    command,
+    directory,
+    environment,
+    output: { kind: 'joined', listen },
+  })
+  const late = AbortSignal.timeout(longest)
+  const over = AbortSignal.any([signal, late])
+  const end = (): void => group.kill()
+  over.addEventListener('abort', end)
+  if (over.aborted) end()
+  let isTooLarge = false
+  if (spec.memory !== null && group.pid !== 0)
+    memory.watch(group.pid, spec.memory, () => {
+      isTooLarge = true
+      group.kill()
+    })
+  const exit = await group.exited
+  over.removeEventListener('abort', end)
+  memory.forget(group.pid)
+  if (port !== null) ports.giveBack(port)
+  signal.throwIfAborted()
+  if (late.aborted) throw failed(name, `it was ended after ${longest / 60_000} minutes`)
+  if (exit.kind === 'unstarted') throw failed(name, `it cannot be started (${exit.reason})`)
+  if (isTooLarge) collected.push(Buffer.from('\nMemory quota exceeded\n'))
+  return { exitCode: exitCodeOf(exit), output: collected.text() }
+}
+
+/** Controller contract, section 5, Apps: `<pod> (run): <why>`. */
+function failed(name: string, why: string): ClusterError {
+  return new ClusterError('failed', `${name} (run): ${why}`)
+}
+
+class Collected {
+  readonly #chunks: Buffer[] = []
+  #length = 0
+
+  /** What is too much is read all the same: who writes it must not wait for ever. */
+  push(chunk: Buffer): void {
+    const piece = chunk.subarray(0, maxOutput - this.#length)
+    this.#length += piece.length
+    if (piece.length > 0) this.#chunks.push(piece)
+  }
+
+  /** Without the first part of a character that was cut. */
+  text(): string {
+    return new StringDecoder('utf8').write(Buffer.concat(this.#chunks))
+  }
+}
