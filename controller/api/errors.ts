@@ -1,0 +1,45 @@
+// What is answered when something is not done: each kind of Refusal has its status and body (controller contract,
+// section 1). Whatever is no Refusal is a fault of ours, and its words stay in the log.
+
+import { ClusterError } from '../cluster/cluster.ts'
+import { Refusal, type RefusalKind } from '../domain/refusal.ts'
+
+export interface ErrorAnswer {
+  readonly status: number
+  readonly body: unknown
+  readonly headers: Readonly<Record<string, string>>
+}
+
+const statusOf = {
+  invalid: 400,
+  illogical: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  missing: 404,
+  unknown: 404,
+  'not-allowed': 405,
+  conflict: 409,
+  'too-large': 413,
+  'unsupported-media': 415,
+  absent: 422,
+  'too-many': 429,
+  unavailable: 503,
+} as const satisfies Record<RefusalKind, number>
+
+export function answerOf(error: unknown): ErrorAnswer {
+  if (error instanceof ClusterError)
+    return error.kind === 'taken'
+      ? { status: 409, body: { detail: error.message }, headers: {} }
+      : { status: 503, body: { detail: error.message }, headers: {} }
+  if (!(error instanceof Refusal)) return { status: 500, body: { detail: 'Server Error' }, headers: {} }
+  const status = statusOf[error.kind]
+  return {
+    status,
+    // An object that is not there is answered with a JSON string, which clients print as it comes.
+    body: error.kind === 'missing' ? error.message : (error.fields ?? { detail: error.message }),
+    headers: {
+      ...(error.kind === 'unauthenticated' ? { 'www-authenticate': 'Token' } : {}),
+      ...(error.retryAfter === null ? {} : { 'retry-after': String(Math.ceil(error.retryAfter)) }),
+    },
+  }
+}

@@ -1,0 +1,121 @@
+// Tokens for the registry (Docker token authentication): signed by the controller, read by the registry with the public
+// half of the key.
+
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomUUID,
+} from 'node:crypto'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { SignJWT } from 'jose'
+import { exitCode, StartupError } from '#kit/exit.ts'
+
+/** One thing that the bearer may do. */
+export interface Grant {
+  readonly type: 'repository' | 'registry'
+  readonly name: string
+  readonly actions: readonly string[]
+}
+
+export interface SignedToken {
+  readonly token: string
+  readonly issued: Date
+  /** Seconds. */
+  readonly lifetime: number
+}
+
+const issuer = 'deis-controller'
+/** Seconds. Long enough for one layer on a slow line to begin; what is under way is not broken off. */
+const lifetime = 900
+/** Seconds that clocks may differ by. */
+const leeway = 30
+
+export class RegistryTokens {
+  /** Who the tokens are for. */
+  readonly service: string
+  /** PEM. */
+  readonly publicKey: string
+  readonly #key: KeyObject
+  readonly #keyId: string
+
+  /** `key`: private, of P-256. */
+  constructor(key: KeyObject, service: string) {
+    const publicKey = createPublicKey(key)
+    this.service = service
+    this.publicKey = publicKey.export({ type: 'spki', format: 'pem' }).toString()
+    this.#key = key
+    this.#keyId = keyIdOf(publicKey)
+  }
+
+  /** From a PEM file. Throws StartupError 64. */
+  static async read(file: string, service: string): Promise<RegistryTokens> {
+    const text = await readFile(file, 'utf8').catch((error: Error) => {
+      throw new StartupError(exitCode.usage, `the key for registry tokens cannot be read: ${error.message}`)
+    })
+    let key: KeyObject
+    try {
+      key = createPrivateKey(text)
+    } catch {
+      throw new StartupError(exitCode.usage, `${file} holds no private key in PEM form`)
+    }
+    if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1')
+      throw new StartupError(exitCode.usage, `${file} must hold a key of the curve P-256`)
+    return new RegistryTokens(key, service)
+  }
+
+  /** From the directory, where it is made when there is none; the public half is beside it, for the registry. */
+  static async keep(directory: string, service: string): Promise<RegistryTokens> {
+    const file = join(directory, 'registry-token.pem')
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    const known = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return null
+      throw error
+    })
+    if (known === null) {
+      const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      await replace(file, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), 0o600)
+    }
+    const tokens = await RegistryTokens.read(file, service)
+    await replace(join(directory, 'registry-token.pub.pem'), tokens.publicKey, 0o644)
+    return tokens
+  }
+
+  async sign(subject: string, access: readonly Grant[]): Promise<SignedToken> {
+    const issued = new Date()
+    const seconds = Math.floor(issued.getTime() / 1000)
+    const token = await new SignJWT({ access })
+      .setProtectedHeader({ alg: 'ES256', typ: 'JWT', kid: this.#keyId })
+      .setIssuer(issuer)
+      .setSubject(subject)
+      .setAudience(this.service)
+      .setIssuedAt(seconds)
+      .setNotBefore(seconds - leeway)
+      .setExpirationTime(seconds + lifetime)
+      .setJti(randomUUID())
+      .sign(this.#key)
+    return { token, issued, lifetime }
+  }
+}
+
+async function replace(file: string, text: string, mode: number): Promise<void> {
+  const draft = `${file}.draft`
+  await writeFile(draft, text, { mode })
+  await rename(draft, file)
+}
+
+/** As Docker's registry calls keys: the first 240 bits of the digest of the public key, in base32, by fours. */
+function keyIdOf(key: KeyObject): string {
+  const digest = createHash('sha256')
+    .update(key.export({ type: 'spki', format: 'der' }))
+    .digest()
+    .subarray(0, 30)
+  const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
+  let bits = ''
+  for (const byte of digest) bits += byte.toString(2).padStart(8, '0')
+  const text = (bits.match(/.{5}/g) ?? []).map(five => letters[Number.parseInt(five, 2)]).join('')
+  return (text.match(/.{4}/g) ?? []).join(':')
+}
