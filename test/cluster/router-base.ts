@@ -34,16 +34,27 @@ ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 `
 
 /** The path of the archive, made now (a minute) if it never was for this release of Debian and this Node. */
-export async function routerBaseArchive(): Promise<string> {
+export function routerBaseArchive(): Promise<string> {
+  return baseArchive('router-base', [])
+}
+
+/** Such a base with more of Debian's packages. */
+export async function baseArchive(name: string, packages: readonly string[]): Promise<string> {
   const release = readFileSync('/etc/debian_version', 'utf8').trim()
-  const entry = await cached('router-base', [revision, release, process.version, process.arch], async target => {
+  const entry = await cached(name, [revision, release, process.version, process.arch, ...packages], async target => {
     await ensurePackages(['buildah', 'debootstrap'])
     say('making the base of images with debootstrap')
     const scratch = join(target, 'scratch')
     try {
       const { site, suite } = await mirror()
       const root = join(scratch, 'root')
-      await run('debootstrap', ['--variant=minbase', `--include=${libraries.join(',')}`, suite, root, site])
+      await run('debootstrap', [
+        '--variant=minbase',
+        `--include=${[...libraries, ...packages].join(',')}`,
+        suite,
+        root,
+        site,
+      ])
       const context = join(scratch, 'context')
       await run('mkdir', [context])
       const excluded = spared.map(path => `--exclude=${path}`)

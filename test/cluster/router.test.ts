@@ -2,21 +2,14 @@
 // server that is changed, killed and started again underneath it.
 
 import { readFileSync } from 'node:fs'
-import { request } from 'node:http'
-import { connect as connectTls } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { selfSign } from '#kit/self-signed.ts'
 import { RouterProcess } from '#test/support/router-process.ts'
 import { ApiError } from './api-client.ts'
-import { run } from './command.ts'
-import { helm } from './helm.ts'
 import { NodeRuntime } from './node.ts'
 import { poll } from './poll.ts'
-
-interface Reply {
-  readonly status: number
-  readonly body: string
-}
+import { routerPermissions } from './router-permissions.ts'
+import { ask as askAt, fingerprintOf, type Visit } from './visitor.ts'
 
 const node = new NodeRuntime()
 const api = node.controlPlane
@@ -55,49 +48,20 @@ const services = '/api/v1/namespaces/default/services'
 const secrets = '/api/v1/namespaces/default/secrets'
 const mergePatch = 'application/merge-patch+json'
 
-function ask(host: string, port = ports.http, path = '/'): Promise<Reply> {
-  return new Promise((resolve, reject) => {
-    const outgoing = request(
-      { host: '127.0.0.1', port, path, headers: { host }, agent: false, timeout: 10_000 },
-      answer => {
-        let body = ''
-        answer.setEncoding('utf8')
-        answer.on('data', (chunk: string) => {
-          body += chunk
-        })
-        answer.on('end', () => resolve({ status: answer.statusCode!, body }))
-      },
-    )
-    outgoing.on('timeout', () => outgoing.destroy(new Error('no answer in 10 s')))
-    outgoing.on('error', reject)
-    outgoing.end()
-  })
-}
+const ask = (host: string, port = ports.http, path = '/') => askAt(port, host, path)
 
 /** Asks until the status is the wanted one: a change needs its way through the API server. */
-function status(host: string, wanted: number): Promise<Reply> {
+function status(host: string, wanted: number): Promise<Visit> {
   return poll(`${wanted} from ${host}`, 20, async () => {
     const reply = await ask(host)
     return reply.status === wanted ? reply : null
   })
 }
 
-/** Fingerprint of the certificate that a handshake for this name shows, on a connection of its own. */
-function handshake(name: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = connectTls(
-      { host: '127.0.0.1', port: ports.https, servername: name, rejectUnauthorized: false },
-      () => {
-        resolve(socket.getPeerCertificate().fingerprint256)
-        socket.destroy()
-      },
-    )
-    socket.on('error', reject)
-  })
-}
-
 function shows(name: string, fingerprint: string): Promise<true> {
-  return poll(`certificate of ${name}`, 20, async () => ((await handshake(name)) === fingerprint ? true : null))
+  return poll(`certificate of ${name}`, 20, async () =>
+    (await fingerprintOf(ports.https, name)) === fingerprint ? true : null,
+  )
 }
 
 async function problems(): Promise<readonly { code: string; object: { name: string }; message: string }[]> {
@@ -115,16 +79,6 @@ function tlsSecret(name: string, pair: { chain: string; key: string }) {
   return { metadata: { name }, type: 'Opaque', stringData: { 'tls.crt': pair.chain, 'tls.key': pair.key } }
 }
 
-/** What the chart lets the router do, without anything else of the chart. */
-async function permissions(): Promise<string> {
-  const chart = new URL('../../charts/router', import.meta.url).pathname
-  const templates = ['serviceaccount', 'rbac', 'lease', 'ticket-keys'].flatMap(name => [
-    '--show-only',
-    `templates/${name}.yaml`,
-  ])
-  return run(await helm(), ['template', 'router', chart, '--namespace', 'deis', ...templates])
-}
-
 function example(file: string): string {
   return readFileSync(new URL(`../../examples/cluster/${file}`, import.meta.url), 'utf8')
 }
@@ -132,7 +86,7 @@ function example(file: string): string {
 beforeAll(async () => {
   await node.start()
   await api.request('POST', '/api/v1/namespaces', { metadata: { name: 'deis' } })
-  await api.kubectl(['apply', '-f', '-'], await permissions())
+  await api.kubectl(['apply', '-f', '-'], await routerPermissions())
   await api.request('POST', '/apis/apps/v1/namespaces/default/deployments', deployment('web', 2))
   const kubeconfig = await api.serviceAccountKubeconfig('deis', 'deis-router')
   router = new RouterProcess(['--kubeconfig', kubeconfig, '--workers', '2'])
@@ -264,7 +218,7 @@ describe('certificates', () => {
     await poll('Problem', 20, async () =>
       (await problems()).some(({ code }) => code === 'certificate-invalid') ? true : null,
     )
-    expect(await handshake('www.web.test')).toBe(second.fingerprint)
+    expect(await fingerprintOf(ports.https, 'www.web.test')).toBe(second.fingerprint)
     await put(first)
     await shows('www.web.test', first.fingerprint)
     expect((await problems()).some(({ code }) => code === 'certificate-invalid')).toBe(false)
