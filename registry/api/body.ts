@@ -1,0 +1,117 @@
+// Bodies of requests as they come, with back-pressure, and answers' bodies as they go. A peer that neither sends nor takes
+// anything is cut off, and so is one that does it a drop at a time.
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { RegistryError } from '../errors.ts'
+
+/** What each second of waiting must bring in the long run, octets. */
+const leastRate = 1024
+
+/** The peer went away, or was sent away: there is nobody to answer. */
+export class PeerError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'PeerError'
+  }
+}
+
+/** How long we may wait for a peer: `patience`, and more for what it has done already. */
+class Waiting {
+  readonly #patience: number
+  #waited = 0
+  #since: number | null = null
+
+  constructor(patience: number) {
+    this.#patience = patience
+  }
+
+  begin(): void {
+    this.#since = performance.now()
+  }
+
+  end(octets: number): void {
+    if (this.#since !== null) this.#waited += performance.now() - this.#since
+    this.#since = null
+    this.#waited = Math.max(0, this.#waited - (octets / leastRate) * 1000)
+  }
+
+  isOver(): boolean {
+    return this.#waited + (this.#since === null ? 0 : performance.now() - this.#since) > this.#patience
+  }
+}
+
+/** Throws PeerError. `patience`: milliseconds. The request can still be answered when nobody reads to the end. */
+export async function* bodyOf(request: IncomingMessage, patience: number): AsyncGenerator<Buffer> {
+  const waiting = new Waiting(patience)
+  const guard = setInterval(
+    () => {
+      if (waiting.isOver()) request.destroy(new PeerError('the body came too slowly'))
+    },
+    Math.min(1000, patience),
+  )
+  const chunks = request.iterator({ destroyOnReturn: false })[Symbol.asyncIterator]()
+  try {
+    for (;;) {
+      waiting.begin()
+      const next = (await chunks.next()) as IteratorResult<Buffer>
+      if (next.done) return
+      waiting.end(next.value.length)
+      yield next.value
+    }
+  } catch (error) {
+    throw error instanceof PeerError ? error : new PeerError('the connection broke', { cause: error })
+  } finally {
+    clearInterval(guard)
+    await chunks.return?.()
+  }
+}
+
+/** A body that is held in memory. Throws `tooLarge`, PeerError. */
+export async function wholeBody(
+  request: IncomingMessage,
+  patience: number,
+  limit: number,
+  tooLarge: RegistryError,
+): Promise<Buffer> {
+  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of bodyOf(request, patience)) {
+    size += chunk.length
+    if (size > limit) throw tooLarge
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+/** Sends `source` as the rest of the answer. Throws PeerError, and what the source throws. */
+export async function sendBody(response: ServerResponse, source: Readable, patience: number): Promise<void> {
+  const { socket } = response
+  const waiting = new Waiting(patience)
+  let sent = socket?.bytesWritten ?? 0
+  let trouble: Error | null = null
+  source.once('error', error => {
+    trouble = error
+  })
+  const guard = setInterval(
+    () => {
+      // Nothing to send: that is not the peer's fault.
+      const now = (socket?.bytesWritten ?? 0) - (socket?.writableLength ?? 0)
+      waiting.end(Math.max(0, now - sent))
+      sent = now
+      if (response.writableNeedDrain) waiting.begin()
+      if (waiting.isOver()) response.destroy(new PeerError('the answer was taken too slowly'))
+    },
+    Math.min(1000, patience),
+  )
+  try {
+    await pipeline(source, response)
+  } catch (error) {
+    if (trouble !== null && trouble === error) throw error
+    throw error instanceof PeerError ? error : new PeerError('the connection broke', { cause: error })
+  } finally {
+    clearInterval(guard)
+  }
+}

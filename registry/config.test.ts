@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest'
+import { StartupError } from '#kit/exit.ts'
+import { parseConfig, type RegistryConfig } from './config.ts'
+
+function configOf(args: readonly string[], env: Readonly<Record<string, string>> = {}): RegistryConfig {
+  const command = parseConfig(args, env, '1.2.3')
+  if (command.kind !== 'run') throw new Error('no configuration')
+  return command.config
+}
+
+test('what is not said', () => {
+  expect(configOf(['--folder', '/data'])).toEqual({
+    ...{ address: '0.0.0.0', port: 5000, adminPort: 9092 },
+    store: { kind: 'folder', directory: '/data' },
+    ...{ tokens: null, deletes: true, absoluteLocations: false, grace: 86_400_000, collectInterval: 21_600_000 },
+    ...{ uploadTimeout: 86_400_000, maxUploads: 1000, maxConnections: 2000, patience: 60_000, drainTimeout: 60_000 },
+  })
+})
+
+test('a bucket, by variables', () => {
+  const env = { DEIS_REGISTRY_S3_BUCKET: 'b', DEIS_REGISTRY_S3_ENDPOINT: 'http://minio:9000' }
+  const { store } = configOf([], env)
+  const s3 = { kind: 's3', endpoint: 'http://minio:9000', region: 'us-east-1', bucket: 'b', prefix: '' }
+  expect(store).toEqual({ ...s3, credentials: null, pathStyle: true })
+})
+
+const faults: [args: readonly string[], message: string][] = [
+  [[], 'there is no store'],
+  [['--folder', 'a', '--s3-bucket', 'b'], 'exclude each other'],
+  [['--folder', 'a', '--token-realm', 'http://x/'], '--token-realm goes with --token-key'],
+  [['--folder', 'a', '--token-key', '/dev/null'], '--token-key must be a file with public keys'],
+  [['--folder', 'a', '--s3-credentials', '/nowhere'], '--s3-credentials must be a directory'],
+  [['--folder', 'a', '--port', '1', '--admin-port', '1'], 'are both 1'],
+  [['--folder', 'a', '--locations', 'x'], '--locations must be relative or absolute'],
+]
+test.for(faults)('%j', ([args, message]) => {
+  expect(() => configOf(args)).toThrow(StartupError)
+  expect(() => configOf(args)).toThrow(message)
+})
