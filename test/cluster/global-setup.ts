@@ -1,6 +1,8 @@
 // Builds and installs what the suites need before the first of them starts, because it may take longer than any test may.
 
+import { versitygw } from '#test/conformance/versitygw.ts'
 import { binary } from './binaries.ts'
+import { builderImageArchive } from './builder-image.ts'
 import { helm } from './helm.ts'
 import { ownImageArchive } from './images.ts'
 import { ensurePackages, isRoot } from './machine.ts'
@@ -11,9 +13,11 @@ export async function setup(): Promise<void> {
   await ensurePackages(['etcd-server', ...(isRoot ? nodePackages : [])])
   await binary('kube')
   await helm()
+  await versitygw()
   if (!isRoot) return
   await binary('dns')
   await ownImageArchive('pause')
   await ownImageArchive('echo')
   await routerImageArchive()
+  await builderImageArchive()
 }

@@ -16,6 +16,8 @@ const packages = {
   iproute2: 'ip',
   buildah: 'buildah',
   debootstrap: 'debootstrap',
+  'docker-registry': 'docker-registry',
+  skopeo: 'skopeo',
 } as const
 
 export type PackageName = keyof typeof packages

@@ -1,0 +1,189 @@
+// One command of git over SSH: lock, repository, git's own program, and what it says in between.
+
+import { once } from 'node:events'
+import type { Logger } from '#kit/log.ts'
+import type { AppLock, AppLocks } from './app-locks.ts'
+import { Git, type GitLimits } from './git/git.ts'
+import type { HookServer } from './git/hook-server.ts'
+import { errorLine } from './git/pkt-line.ts'
+import { type PushFault, PushGuard } from './git/push-guard.ts'
+import type { Repositories } from './git/repositories.ts'
+import type { Pushes } from './push.ts'
+import { locked, nameless, notYours } from './pusher-words.ts'
+import type { GitVerb } from './ssh/command.ts'
+import type { Conversation } from './ssh/conversation.ts'
+import type { SshCall } from './ssh/server.ts'
+
+export interface GitServiceOptions {
+  readonly locks: AppLocks
+  readonly repositories: Repositories
+  readonly hooks: HookServer
+  readonly pushes: Pushes
+  readonly limits: GitLimits
+  readonly log: Logger
+  readonly served: (what: 'ping' | GitVerb | 'locked' | 'refused') => void
+}
+
+const faults: Readonly<Record<PushFault, string>> = {
+  refs: 'too many branches and tags in one push: each is built',
+  objects: 'too many objects in one push',
+  garbled: 'what arrived is not what git sends',
+}
+
+/** How long git may take to end after its client is gone, milliseconds. */
+const patience = 10_000
+
+export class GitService {
+  readonly #options: GitServiceOptions
+  readonly #signal: AbortSignal
+  readonly #underWay = new Set<Promise<void>>()
+
+  /** `signal` ends children of git. */
+  constructor(options: GitServiceOptions, signal: AbortSignal) {
+    this.#options = options
+    this.#signal = signal
+  }
+
+  get underWay(): number {
+    return this.#underWay.size
+  }
+
+  /** Resolves when nothing is under way. */
+  async idle(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay)
+  }
+
+  /** Never rejects. */
+  async serve(call: SshCall): Promise<void> {
+    const work = this.#serve(call).catch(async error => {
+      const { app } = call.command.kind === 'git' ? call.command : { app: null }
+      this.#options.log.error({ app, user: call.identity.username, error: String(error) }, 'a command failed')
+      await call.conversation.complain('Something went wrong in the builder, try again later\n')
+      await call.conversation.end(1)
+    })
+    this.#underWay.add(work)
+    await work
+    this.#underWay.delete(work)
+  }
+
+  async #serve(call: SshCall): Promise<void> {
+    const { served, locks } = this.#options
+    const { command, identity, conversation } = call
+    if (command.kind === 'ping') {
+      served('ping')
+      await conversation.write('pong')
+      await conversation.end(0)
+      return
+    }
+    if (command.kind === 'nameless' || !identity.apps.has(command.app)) {
+      served('refused')
+      await conversation.complain(`${command.kind === 'nameless' ? nameless : notYours}\n`)
+      await conversation.end(1)
+      return
+    }
+    const lock = locks.take(command.app)
+    if (lock === null) {
+      served('locked')
+      await conversation.write(errorLine(locked))
+      await conversation.end(128)
+      return
+    }
+    served(command.verb)
+    try {
+      await this.#run(call, command.verb, command.app, lock)
+    } finally {
+      lock.release()
+    }
+  }
+
+  async #run({ identity, conversation }: SshCall, verb: GitVerb, app: string, lock: AppLock): Promise<void> {
+    const { repositories, hooks, pushes, limits, log } = this.#options
+    const repository = await repositories.open(app)
+    let building = false
+    using hook = hooks.expect(async hookCall => {
+      building = true
+      return pushes.receive({ app, user: identity.username, repository }, hookCall)
+    })
+    const run = new Git([verb, '.'], {
+      cwd: repository,
+      env: verb === 'receive-pack' ? hook.env : {},
+      config: {
+        ...hook.config,
+        'receive.fsckObjects': 'true',
+        'receive.maxInputSize': String(limits.packSize),
+        // A pack for each push, which is also what is saved of it.
+        'receive.unpackLimit': '1',
+        'receive.autogc': 'false',
+        'receive.denyDeletes': 'false',
+        'receive.denyCurrentBranch': 'ignore',
+        'uploadpack.allowFilter': 'true',
+      },
+      signal: this.#signal,
+    })
+    // Time over: a client that is still sending is ended, a build goes on without one.
+    const detached = new AbortController()
+    const expire = (): void => {
+      log.warn({ app, building }, 'a lock has expired')
+      if (!building) run.kill()
+      detached.abort()
+      void conversation.complain('The time for this push is over\n').then(() => conversation.end(1))
+    }
+    lock.expired.addEventListener('abort', expire, { once: true })
+    const left = AbortSignal.any([conversation.gone, detached.signal])
+    let insist: NodeJS.Timeout | undefined
+    left.addEventListener(
+      'abort',
+      () => {
+        run.child.stdin.end()
+        // As it is not the end of a build, it is the end of a pack that will never be whole.
+        if (!building) insist = setTimeout(() => building || run.kill(), patience)
+      },
+      { once: true },
+    )
+    const fault = this.#feed(conversation, run, verb, left)
+    const shown = show(conversation, run, left)
+    const code = await run.ended
+    clearTimeout(insist)
+    lock.expired.removeEventListener('abort', expire)
+    await shown
+    if (verb === 'receive-pack' && building) {
+      try {
+        await repositories.save(app)
+      } catch (error) {
+        // It is served from here as long as we live; the next push saves it as well.
+        log.error({ app, error: String(error) }, 'a repository could not be saved')
+      }
+    }
+    if (detached.signal.aborted) return
+    const found = fault()
+    if (found !== null) await conversation.complain(`${faults[found]}\n`)
+    else if (code !== 0 && run.words !== '') await conversation.complain(`${run.words}\n`)
+    await conversation.end(code ?? 128)
+  }
+
+  /** From the client to git. What is returned tells what was wrong with it, later. */
+  #feed(conversation: Conversation, run: Git, verb: GitVerb, left: AbortSignal): () => PushFault | null {
+    const guard = verb === 'receive-pack' ? new PushGuard(this.#options.limits) : null
+    const { input } = conversation
+    const { stdin } = run.child
+    let fault: PushFault | null = null
+    input.on('data', (octets: Buffer) => {
+      if (left.aborted || fault !== null) return
+      fault = guard?.read(octets) ?? null
+      if (fault !== null) run.kill()
+      else if (!stdin.write(octets)) input.pause()
+    })
+    stdin.on('drain', () => input.resume())
+    // What git no longer reads is passed over.
+    stdin.on('close', () => input.resume())
+    input.on('end', () => stdin.end())
+    return () => fault
+  }
+}
+
+/** From git to the client; once he is gone to nobody, as git would end of a pipe that is full or closed. */
+async function show(conversation: Conversation, run: Git, left: AbortSignal): Promise<void> {
+  const end = left.aborted ? Promise.resolve() : once(left, 'abort').then(() => {})
+  for await (const octets of run.child.stdout as AsyncIterable<Buffer>)
+    if (!left.aborted) await Promise.race([conversation.write(octets), end])
+}
