@@ -23,7 +23,7 @@ describe('section 5, Builds: images', () => {
   for (const [image, repository] of [
     ['deis/router', 'deis/router'],
     ['deis/controller:v2', 'deis/controller'],
-    ['quay.io/deis/builder:v2', 'quay.io/deis/builder'],
+    ['registry.example.com/deis/builder:v2', 'registry.example.com/deis/builder'],
   ] as const)
     test(`refused: ${image}`, () => {
       const message = `Repository name ${repository} is not allowed, as it is reserved by Deis`

@@ -107,13 +107,16 @@ test('under pushes nothing of a push is lost', async () => {
     }
   }
   const pushers = Promise.all(['x', 'y', 'z'].map(pusher))
+  // One that takes half of the grace time gives up, on a slow machine, and goes on the next time.
+  const collect = () =>
+    busy.registry.collect().catch(error => expect(String(error)).toContain('half of the grace time'))
   const collector = async (): Promise<void> => {
-    // Until the garbage is old enough to go, and was removed.
-    while ((await busy.call('GET', `/v2/a/manifests/${garbage.digest}`)).status === 200) await busy.registry.collect()
-    await busy.registry.collect()
+    // Until the garbage is old enough to go, and was removed, with what was of it.
+    const isThere = async () => (await busy.call('GET', `/v2/a/manifests/${garbage.digest}`)).status === 200
+    const linked = async () => (await busy.keys('links/')).some(key => key.includes(garbage.blobs[0]!.slice(7)))
+    while ((await isThere()) || (await linked())) await collect()
   }
   await collector().finally(() => ending.abort())
   await pushers
   expect(pushed).toBeGreaterThan(10)
-  expect((await busy.keys('links/')).filter(key => key.includes(garbage.blobs[0]!.slice(7)))).toEqual([])
 })
