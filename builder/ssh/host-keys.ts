@@ -13,6 +13,8 @@ const namePattern = /^ssh-host-[a-z0-9]+-key$/
 /** Bits, of a key given by file: with fewer nobody connects any more. */
 const leastRsa = 2048
 
+const mostAttempts = 20
+
 /** No ECDSA among those that we make: ed25519 is as widely understood, and nobody doubts its curve. */
 const made = [
   { name: 'ssh-host-ed25519-key', type: 'ed25519', bits: null },
@@ -62,7 +64,16 @@ async function make(directory: string): Promise<void> {
   }
 }
 
-function generate(type: 'ed25519' | 'rsa', bits: number | null): Promise<string> {
+/** Now and then the library makes a key that it cannot read itself: kept, it would be the end of every start. */
+async function generate(type: 'ed25519' | 'rsa', bits: number | null): Promise<string> {
+  for (let attempt = 0; attempt < mostAttempts; attempt++) {
+    const text = await generateOnce(type, bits)
+    if (faultOf(text) === null) return text
+  }
+  throw new Error(`no key of type ${type} could be made`)
+}
+
+function generateOnce(type: 'ed25519' | 'rsa', bits: number | null): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   const done = (error: Error | null, keys: { private: string }): void => {
     if (error) reject(error)
