@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { type Environment, type Flag, type FlagValues, readCommandLine } from '#kit/command-line.ts'
+import { httpUrl, serviceUrl } from '#kit/service-url.ts'
 import type { StoreTarget } from '#store/open-store.ts'
 import { storeFlags, storeOf } from '#store/store-flags.ts'
 import { defaultGitLimits, type GitLimits } from './git/git.ts'
@@ -221,10 +222,10 @@ export function parseConfig(argv: readonly string[], env: Environment, version: 
     port: values.port('port', 2223),
     healthPort: values.port('healthPort', 8092),
     proxyProtocol: values.onOff('proxyProtocol', 'off'),
-    controller: controllerOf(values, env),
+    controller: serviceOf(values, env, 'controller', 'http://127.0.0.1:8000'),
     store: storeOf(values, 'builder-bucket'),
     strategy: strategyOf(values, env),
-    registry: registryOf(values, env),
+    registry: serviceOf(values, env, 'registry', 'http://127.0.0.1:5000'),
     builderKey: keyOf(values, env),
     hostKeys: values.text('hostKeys') ?? '/var/run/secrets/deis/builder/ssh',
     work: values.text('work') ?? '/home/git',
@@ -290,31 +291,15 @@ function parseLabels(text: string): Readonly<Record<string, string>> | null {
   return pairs.every(pair => pair.length === 2 && pair[0] !== '') ? Object.fromEntries(pairs) : null
 }
 
-function controllerOf(values: Values, env: Environment): URL {
-  return serviceOf(values, env, 'controller', 'http://127.0.0.1:8000')
-}
-
-function registryOf(values: Values, env: Environment): URL {
-  return serviceOf(values, env, 'registry', 'http://127.0.0.1:5000')
-}
-
 /** By its flag, or by what Kubernetes says of its Service. */
 function serviceOf(values: Values, env: Environment, name: 'controller' | 'registry', example: string): URL {
-  const given = values.parsed(name, `a URL such as ${example}`, httpUrl)
-  if (given !== null) return given
-  const prefix = `DEIS_${name.toUpperCase()}_SERVICE`
-  const host = env[`${prefix}_HOST`]
-  if (host) {
-    const url = httpUrl(`http://${isIP(host) === 6 ? `[${host}]` : host}:${env[`${prefix}_PORT`] || '80'}`)
-    if (url !== null) return url
-    values.faults.push(`${prefix}_HOST and _PORT are no host and port`)
-  } else values.faults.push(`there is no ${name}: pass --${name} URL`)
-  return new URL('http://127.0.0.1')
-}
-
-function httpUrl(text: string): URL | null {
-  const url = URL.parse(text)
-  return url !== null && /^https?:$/.test(url.protocol) ? url : null
+  const before = values.faults.length
+  const url =
+    values.parsed(name, `a URL such as ${example}`, httpUrl) ??
+    serviceUrl(env, values.faults, `DEIS_${name.toUpperCase()}_SERVICE`)
+  if (url !== null) return url
+  if (values.faults.length === before) values.faults.push(`there is no ${name}: pass --${name} URL`)
+  return new URL(example)
 }
 
 /** A fault never quotes it. */

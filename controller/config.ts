@@ -4,6 +4,7 @@
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { type Environment, type Flag, type FlagValues, readCommandLine } from '#kit/command-line.ts'
+import { httpUrl, serviceUrl } from '#kit/service-url.ts'
 import type { RegistrationMode } from './api/accounts.ts'
 import { defaultPlanOptions, type PlanOptions } from './cluster/kubernetes/plan-options.ts'
 import { domainOf } from './domain/hostname.ts'
@@ -142,7 +143,9 @@ export function parseConfig(argv: readonly string[], env: Environment, version: 
   values.alternatives(['database', 'sqlite'])
   const namespace = given.text('POD_NAMESPACE') ?? given.text('WORKFLOW_NAMESPACE') ?? 'deis'
   const cluster = clusterOf(values, given)
-  const registry = registryOf(values, given)
+  const registry =
+    values.parsed('registry', 'a URL such as http://127.0.0.1:5000', httpUrl) ??
+    serviceUrl(env, values.faults, 'DEIS_REGISTRY_SERVICE')
   const config: ControllerConfig = {
     address: values.parsed('address', 'an IP address', text => (isIP(text) === 0 ? null : text)) ?? '0.0.0.0',
     port: values.port('port', 8000),
@@ -154,7 +157,7 @@ export function parseConfig(argv: readonly string[], env: Environment, version: 
     registration: values.choice('registration', ['enabled', 'disabled', 'admin_only'], 'enabled'),
     builderKey: given.text('DEIS_BUILDER_KEY'),
     reservedNames: new Set(listOf(given.text('RESERVED_NAMES') ?? defaultReserved)),
-    logger: loggerOf(given),
+    logger: serviceUrl(env, values.faults, 'DEIS_LOGGER_SERVICE', 'DEIS_LOGGER_SERVICE_PORT_HTTP'),
     deployHooks: given.urls('DEIS_DEPLOY_HOOK_URLS'),
     deployHookKey: given.text('DEIS_DEPLOY_HOOK_SECRET_KEY'),
     procfilePolicy: {
@@ -208,31 +211,6 @@ function clusterOf(values: Values, given: Variables): ClusterConfig {
   if (kubeconfig === null && given.text('KUBERNETES_SERVICE_HOST') === null)
     values.faults.push('this is not a pod of a cluster: pass --kubeconfig FILE or --local DIR')
   return { kind: 'kubernetes', kubeconfig }
-}
-
-function loggerOf(given: Variables): URL | null {
-  const host = given.text('DEIS_LOGGER_SERVICE_HOST')
-  if (host === null) return null
-  const port = given.number('DEIS_LOGGER_SERVICE_PORT_HTTP', 1, 65_535) ?? 80
-  const url = `http://${isIP(host) === 6 ? `[${host}]` : host}:${port}`
-  if (URL.canParse(url)) return new URL(url)
-  given.faults.push('DEIS_LOGGER_SERVICE_HOST must be a host')
-  return null
-}
-
-function registryOf(values: Values, given: Variables): URL | null {
-  const url = values.parsed('registry', 'a URL such as http://127.0.0.1:5000', text => {
-    const parsed = URL.parse(text)
-    return parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.username === '' ? parsed : null
-  })
-  if (url !== null) return url
-  const host = given.text('DEIS_REGISTRY_SERVICE_HOST')
-  if (host === null) return null
-  const port = given.number('DEIS_REGISTRY_SERVICE_PORT', 1, 65_535) ?? 80
-  const text = `http://${isIP(host) === 6 ? `[${host}]` : host}:${port}`
-  if (URL.canParse(text)) return new URL(text)
-  given.faults.push('DEIS_REGISTRY_SERVICE_HOST must be a host')
-  return null
 }
 
 function planOf(values: Values, given: Variables, namespace: string): Partial<PlanOptions> {

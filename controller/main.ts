@@ -1,10 +1,7 @@
-// The controller as a process; wiring only. Exit codes: 0 after an orderly end, 64, 69 and 70 as in kit/exit.ts. Lines of
-// apps go to stdout, its own log and the audit log (JSON) to stderr.
+// The controller as a process; wiring only. Lines of apps go to stdout, its own log and the audit log (JSON) to stderr.
 
 import { setFlagsFromString } from 'node:v8'
-import { exitCode, explainExit } from '#kit/exit.ts'
-import { createLogger, flushLog } from '#kit/log.ts'
-import { onShutdown } from '#kit/shutdown.ts'
+import { runProgram } from '#kit/program.ts'
 import { version } from '#kit/version.ts'
 import { parseConfig } from './config.ts'
 
@@ -22,18 +19,10 @@ const [{ Controller }, { openCluster }, { imagesOf, openRegistry, openRegistryTo
     import('./store/open-store.ts'),
   ])
 
-function leave(error: unknown): never {
-  const { line, code } = explainExit('deis-controller', error)
-  process.stderr.write(`${line}\n`)
-  process.exit(code)
-}
-
-try {
-  const command = parseConfig(process.argv.slice(2), process.env, version)
-  if (command.kind === 'print') process.stdout.write(command.text)
-  else {
-    const { config } = command
-    const log = createLogger()
+await runProgram({
+  name: 'deis-controller',
+  parse: () => parseConfig(process.argv.slice(2), process.env, version),
+  async start(config, log) {
     const store = await openStore(config.database, { log })
     const line = (app: string, name: string, text: string): boolean =>
       process.stdout.write(`[${app}] ${name}: ${text}\n`)
@@ -43,9 +32,6 @@ try {
     const images = imagesOf(config, registry)
     const controller = await Controller.start(config, { log, store, cluster, images, registryTokens })
     log.info({ port: controller.port, adminPort: controller.adminPort, cluster: cluster.kind }, 'the API is up')
-    const end = (): void => process.exit(exitCode.ok)
-    onShutdown(() => void controller.stop().then(flushLog).then(end, leave))
-  }
-} catch (error) {
-  leave(error)
-}
+    return controller
+  },
+})

@@ -1,9 +1,7 @@
-// The router as a process; wiring only. Exit codes: 0 after an orderly end, 64 and 69 as in kit/exit.ts.
+// The router as a process; wiring only.
 
 import { setFlagsFromString } from 'node:v8'
-import { exitCode, explainExit } from '#kit/exit.ts'
-import { createLogger, flushLog } from '#kit/log.ts'
-import { onShutdown } from '#kit/shutdown.ts'
+import { runProgram } from '#kit/program.ts'
 import { version } from '#kit/version.ts'
 import { parseConfig } from './config.ts'
 
@@ -15,20 +13,8 @@ setFlagsFromString('--min-semi-space-size=4')
 // Only now, as what it imports makes the young generation grow.
 const { startRouter } = await import('./router.ts')
 
-function leave(error: unknown): never {
-  const { line, code } = explainExit('deis-router', error)
-  process.stderr.write(`${line}\n`)
-  process.exit(code)
-}
-
-try {
-  const command = parseConfig(process.argv.slice(2), process.env, version)
-  if (command.kind === 'print') process.stdout.write(command.text)
-  else {
-    const router = await startRouter(command.config, { log: createLogger(), onFatal: leave })
-    const end = (): void => process.exit(exitCode.ok)
-    onShutdown(() => void router.stop().then(flushLog).then(end, leave))
-  }
-} catch (error) {
-  leave(error)
-}
+await runProgram({
+  name: 'deis-router',
+  parse: () => parseConfig(process.argv.slice(2), process.env, version),
+  start: (config, log, leave) => startRouter(config, { log, onFatal: leave }),
+})

@@ -6,6 +6,8 @@ import { expect, test } from 'vitest'
 
 const root = join(import.meta.dirname, '..')
 
+const services = ['router/', 'controller/', 'builder/', 'registry/', 'logger/', 'cli/', 'store/', 'kit/', 'kube/']
+
 /** A room, and the rooms that it may import beside itself. First match wins. */
 const rooms: readonly (readonly [room: string, mayImport: readonly string[]])[] = [
   ['kit/', []],
@@ -21,13 +23,15 @@ const rooms: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['controller/store/', ['controller/domain/', 'kit/']],
   ['controller/cluster/', ['controller/domain/', 'kit/', 'kube/']],
   ['controller/', ['kit/', 'kube/']],
-  ['standalone/', ['router/', 'controller/', 'builder/', 'registry/', 'store/', 'kit/', 'kube/']],
-  ['bench/', ['router/', 'controller/', 'builder/', 'registry/', 'store/', 'kit/', 'kube/', 'test/', 'standalone/']],
-  ['test/', ['router/', 'controller/', 'builder/', 'registry/', 'store/', 'kit/', 'kube/', 'bench/', 'standalone/']],
+  ['logger/', ['kit/', 'kube/']],
+  ['cli/', ['kit/']],
+  ['standalone/', services],
+  ['bench/', [...services, 'test/', 'standalone/']],
+  ['test/', [...services, 'bench/', 'standalone/']],
 ]
 
 /** Tests beside code may use the test support and stand-ins of other rooms. */
-const testsMayImport = ['test/', 'kube/', 'kit/', 'router/', 'controller/', 'builder/', 'registry/', 'store/']
+const testsMayImport = ['test/', ...services]
 
 const aliases = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).imports as Record<string, string>
 
