@@ -21,6 +21,9 @@ afterEach(async () => {
   await rm(directory, { recursive: true })
 })
 
+/** Starts are quicker with it, and nothing else: the environment of a test is what the test says. */
+const compiled = { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE }
+
 interface Running {
   readonly child: ChildProcess
   /** Resolves with the next line of the log that has this message. */
@@ -31,7 +34,10 @@ interface Running {
 }
 
 function run(argv: readonly string[], env: Record<string, string> = {}): Running {
-  const child = spawn(process.execPath, [main, ...argv], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [main, ...argv], {
+    env: { ...compiled, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const exited = once(child, 'exit').then(([code, signal]) => code ?? signal)
   cleanups.push(async () => {
     child.kill('SIGKILL')
@@ -171,7 +177,7 @@ test('a log that nobody reads keeps nobody from being served, nor the end from c
   }))
   await writeFile(join(directory, 'many.yaml'), services.map(service => JSON.stringify(service)).join('\n---\n'))
   const child = spawn(process.execPath, [main, '--manifests', directory, '--workers', '1', ...anyPorts], {
-    env: {},
+    env: compiled,
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   cleanups.push(() => child.kill('SIGKILL'))
@@ -240,7 +246,7 @@ for (const [name, argv, code, line] of refusals)
     await once(other, 'listening')
     cleanups.push(() => other.close())
     const child = spawn(process.execPath, [main, ...argv((other.address() as AddressInfo).port)], {
-      env: {},
+      env: compiled,
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     const [stderr, [exited]] = await Promise.all([text(child.stderr), once(child, 'exit')])

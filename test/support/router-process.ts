@@ -20,7 +20,12 @@ export class RouterProcess implements AsyncDisposable {
   constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
     const ports = ['--http-port', '0', '--https-port', '0', '--admin-port', '0', '--builder-port', '0']
     this.child = spawn(process.execPath, [program, '--address', '127.0.0.1', ...ports, ...args], {
-      env: { PATH: process.env.PATH, POD_NAMESPACE: 'deis', ...env },
+      env: {
+        PATH: process.env.PATH,
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+        POD_NAMESPACE: 'deis',
+        ...env,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.exited = once(this.child, 'exit').then(([code, signal]) => (code ?? signal) as number | string)
