@@ -27,6 +27,7 @@ import { hooks } from './api/hooks.ts'
 import { keys } from './api/keys.ts'
 import { Metrics } from './api/metrics.ts'
 import { withDocument } from './api/openapi.ts'
+import { type PasswordCosts, Passwords } from './api/passwords.ts'
 import { processes } from './api/processes.ts'
 import { registryToken } from './api/registry-token.ts'
 import { releases } from './api/releases.ts'
@@ -71,6 +72,8 @@ export interface ControllerOptions {
   readonly images?: Images
   /** Null or absent: there are no tokens for the registry. */
   readonly registryTokens?: RegistryTokens | null
+  /** Fewer than the standard ones: for tests. */
+  readonly passwordCosts?: PasswordCosts
   /** Answers are checked against the document: for tests. */
   readonly checkAnswers?: boolean
 }
@@ -131,6 +134,7 @@ export class Controller {
         ...accounts({
           ...{ store, authentication, appLog },
           attempts: new LoginAttempts(),
+          passwords: new Passwords(options.passwordCosts),
           registration: config.registration,
         }),
         ...users(store, authentication, appLog),

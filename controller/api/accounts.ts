@@ -13,7 +13,7 @@ import { InUseError, type Store, TakenError } from '../store/store.ts'
 import type { LoginAttempts } from './attempts.ts'
 import { type Authentication, newToken, tokenHash } from './authentication.ts'
 import { booleanField, rawField, readFields, textField } from './fields.ts'
-import { checkPassword, hashPassword } from './passwords.ts'
+import type { Passwords } from './passwords.ts'
 import { type Call, type Caller, created, noContent, ok, operation, type Resource, resource } from './resource.ts'
 import { showUser, userShape } from './shapes.ts'
 
@@ -29,12 +29,13 @@ export interface AccountsOptions {
   readonly store: Store
   readonly authentication: Authentication
   readonly attempts: LoginAttempts
+  readonly passwords: Passwords
   readonly appLog: AppLog
   readonly registration: RegistrationMode
 }
 
 export function accounts(options: AccountsOptions): readonly Resource[] {
-  const { store, authentication, attempts, appLog } = options
+  const { store, authentication, attempts, passwords, appLog } = options
 
   const register = operation({
     summary: 'Registers a user. The first one while there is no administrator becomes one.',
@@ -52,7 +53,7 @@ export function accounts(options: AccountsOptions): readonly Resource[] {
         password: () => readText('password', body.password, { most: maxPassword, trim: false }),
         email: () => parseEmail(body.email),
       })
-      const passwordHash = await hashPassword(password)
+      const passwordHash = await passwords.hash(password)
       try {
         const user = await store.users.create({
           username,
@@ -79,7 +80,7 @@ export function accounts(options: AccountsOptions): readonly Resource[] {
       attempts.begin(username, call.address)
       const user = await store.users.find(username)
       const hash = user === null ? null : await store.users.passwordHash(username)
-      if (!(await checkPassword(password, hash)) || user?.isActive !== true)
+      if (!(await passwords.check(password, hash)) || user?.isActive !== true)
         throw invalid('non_field_errors', 'Unable to log in with provided credentials.')
       attempts.succeeded(username, call.address)
       const token = newToken()
@@ -111,11 +112,11 @@ export function accounts(options: AccountsOptions): readonly Resource[] {
       if (!user.isSuperuser) {
         if (body.password === undefined) throw new Refusal('illogical', 'password is a required field')
         attempts.begin(user.username, call.address)
-        if (!(await checkPassword(body.password, await store.users.passwordHash(user.username))))
+        if (!(await passwords.check(body.password, await store.users.passwordHash(user.username))))
           throw new Refusal('unauthenticated', 'Current password does not match')
         attempts.succeeded(user.username, call.address)
       }
-      await store.users.setPasswordHash(target.username, await hashPassword(body.new_password))
+      await store.users.setPasswordHash(target.username, await passwords.hash(body.new_password))
       appLog.audit({ who: user.username, what: 'user.password', details: { user: target.username } })
       return ok({ status: 'password set' })
     },
