@@ -9,7 +9,7 @@ import { TestTime } from '#test/support/test-time.ts'
 const usernameRule = 'Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.'
 const noLogin = { non_field_errors: ['Unable to log in with provided credentials.'] }
 
-onEachDatabase(fresh => {
+onEachDatabase((fresh, onAny) => {
   describe('one controller', () => {
     let stage: ControllerStage
     let admin: string
@@ -105,7 +105,7 @@ onEachDatabase(fresh => {
       })
     })
 
-    describe('login', () => {
+    onAny('login', () => {
       test('every login has a token of its own', async () => {
         const first = await stage.user('bob')
         const second = (await login('bob')).body
@@ -156,7 +156,7 @@ onEachDatabase(fresh => {
       })
     })
 
-    describe('tokens', () => {
+    onAny('tokens', () => {
       test('renewing ends all of a user', async () => {
         const tokens = [await stage.user('carol'), (await login('carol')).body.token]
         const { status, body } = await post('/v2/auth/tokens/', '', tokens[0])
@@ -190,7 +190,7 @@ onEachDatabase(fresh => {
       })
     })
 
-    describe('passwords', () => {
+    onAny('passwords', () => {
       const passwd = (body: unknown, token: string | null) => post('/v2/auth/passwd/', body, token)
       test('in words', async () => {
         const grace = await stage.user('grace')
@@ -230,7 +230,7 @@ onEachDatabase(fresh => {
       })
     })
 
-    describe('cancel', () => {
+    onAny('cancel', () => {
       const cancel = (token: string, body?: unknown) =>
         stage.call('DELETE', '/v2/auth/cancel/', { token, ...(body === undefined ? {} : { body }) })
       test('not while there are apps, certificates, or rows of his in the app of another', async () => {
@@ -259,7 +259,7 @@ onEachDatabase(fresh => {
       })
     })
 
-    describe('administrators', () => {
+    onAny('administrators', () => {
       test('are listed, made, and made plain again', async () => {
         const mia = await stage.user('mia')
         expect((await post('/v2/admin/perms/', {}, admin)).body).toEqual({ username: ['This field is required.'] })
@@ -295,7 +295,7 @@ onEachDatabase(fresh => {
     expect(replies.filter(({ body }) => body.is_superuser)).toHaveLength(1)
   })
 
-  describe('REGISTRATION_MODE', () => {
+  onAny('REGISTRATION_MODE', () => {
     const register = (stage: ControllerStage, username: string, token: string | null = null) =>
       stage.call('POST', '/v2/auth/register/', { token, body: { username, password: 'p' } })
     test('disabled: nobody, not even the first', async () => {

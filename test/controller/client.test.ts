@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { selfSign } from '#kit/self-signed.ts'
 import { ControllerStage, idleProcfile, quick, type Reply } from '#test/support/controller-stage.ts'
-import { onEachDatabase } from '#test/support/databases.ts'
+import { onAnyDatabase } from '#test/support/databases.ts'
 import { publicKey } from '#test/support/public-key.ts'
 
 // Fields that a type of Go has; what is more is skipped, what is another type ends the client.
@@ -83,7 +83,7 @@ function suits(reply: Reply): boolean {
 /** Null: the client does not read what comes. */
 type Step = readonly [command: string, method: string, path: string, body: unknown, shape: z.ZodType | null]
 
-onEachDatabase(fresh => {
+onAnyDatabase(fresh => {
   let stage: ControllerStage
   let token: string
   beforeAll(async () => {

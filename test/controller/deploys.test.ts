@@ -54,7 +54,7 @@ async function hookReceiver() {
   }
 }
 
-onEachDatabase(fresh => {
+onEachDatabase((fresh, onAny) => {
   let stage: ControllerStage
   let token: string
   let image: string
@@ -95,7 +95,7 @@ onEachDatabase(fresh => {
   const build = (id: string, more = {}) => call('POST', `${id}/builds/`, { image, procfile: idleProcfile, ...more })
   const newest = async (id: string) => (await call('GET', `${id}/releases/?limit=1`))[1].results[0]
 
-  describe('builds', () => {
+  onAny('builds', () => {
     test('the first, its shape and lines', async () => {
       await app('first')
       const [status, body] = await build('first', { sha: '', owner: 'mallory' })
@@ -181,7 +181,7 @@ onEachDatabase(fresh => {
     })
   })
 
-  describe('config of what runs', () => {
+  onAny('config of what runs', () => {
     test('is deployed before it is answered; a failure keeps the former', async () => {
       const id = await app('configured')
       await build(id)
@@ -232,7 +232,7 @@ onEachDatabase(fresh => {
     })
   })
 
-  describe('processes', () => {
+  onAny('processes', () => {
     const id = 'scaled'
     beforeAll(async () => {
       await app(id)
@@ -364,7 +364,7 @@ onEachDatabase(fresh => {
     })
   })
 
-  describe('section 6: the builder deploys', () => {
+  onAny('section 6: the builder deploys', () => {
     test('as the user who pushes', async () => {
       const id = await app('pushed')
       const post = (path: string, body: object) =>
@@ -385,7 +385,7 @@ onEachDatabase(fresh => {
     })
   })
 
-  describe('section 9: deploy hooks', () => {
+  onAny('section 9: deploy hooks', () => {
     test('an empty POST with the parts of a release, signed', async () => {
       const id = await app('hooked')
       await call('POST', `${id}/config/`, { values: { A: 'b c' } })
@@ -403,7 +403,7 @@ onEachDatabase(fresh => {
     })
   })
 
-  describe('audit', () => {
+  onAny('audit', () => {
     test('says who changed what, in which release', () => {
       const audit = stage.log.filter(record => record.audit === true)
       expect(audit).toContainEqual(expect.objectContaining({ who: 'alice', what: 'app.create', app: 'first' }))

@@ -112,7 +112,7 @@ const rows: Readonly<Record<string, Row>> = {
 
 const pair = selfSign(['a.example.com'], 30, Date.now())
 
-onEachDatabase(fresh => {
+onEachDatabase((fresh, onAny) => {
   let stage: ControllerStage
   const tokens = new Map<CallerName, string>()
   beforeAll(async () => {
@@ -171,11 +171,11 @@ onEachDatabase(fresh => {
     )
   }
 
-  test('every operation has a row, and every row an operation', async () => {
-    expect((await documented()).sort()).toEqual(Object.keys(rows).sort())
-  })
+  onAny('the matrix', () => {
+    test('every operation has a row, and every row an operation', async () => {
+      expect((await documented()).sort()).toEqual(Object.keys(rows).sort())
+    })
 
-  describe('the matrix', () => {
     for (const [operation, { rule, status, body }] of Object.entries(rows))
       test(operation, async () => {
         const [method, template] = operation.split(' ') as [string, string]
@@ -206,7 +206,7 @@ onEachDatabase(fresh => {
       })
   })
 
-  describe('methods that there are not are 401 for nobody and 405 for those who may', () => {
+  onAny('methods that there are not are 401 for nobody and 405 for those who may', () => {
     test('on all paths', async () => {
       const now = await scene()
       const paths = new Set(Object.keys(rows).map(operation => operation.split(' ')[1]!))

@@ -4,7 +4,7 @@
 import { writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { ControllerStage, idleProcfile, quick } from '#test/support/controller-stage.ts'
 import { onEachDatabase, onPostgres } from '#test/support/databases.ts'
 import { EventStream } from '#test/support/event-stream.ts'
@@ -34,8 +34,8 @@ const refused = async (port: number): Promise<void> => {
   }
 }
 
-onEachDatabase(fresh => {
-  describe('events', () => {
+onEachDatabase((fresh, onAny) => {
+  onAny('events', () => {
     test('come in order, and go on where a client was cut off', async () => {
       await using stage = await ControllerStage.start({ database: await fresh(), times: quick })
       const token = await stage.user('alice')
@@ -117,7 +117,7 @@ onEachDatabase(fresh => {
     })
   })
 
-  describe('the end of a controller', () => {
+  onAny('the end of a controller', () => {
     test('waits for a deploy that is under way, and refuses whoever comes', async () => {
       await using stage = await ControllerStage.start({ database: await fresh(), times: quick })
       const token = await stage.user('alice')

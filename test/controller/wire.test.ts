@@ -7,7 +7,7 @@ import { connectTo } from '#test/support/peer.ts'
 
 const unauthenticated = { detail: 'Authentication credentials were not provided.' }
 
-onEachDatabase(fresh => {
+onEachDatabase((fresh, onAny) => {
   let stage: ControllerStage
   let token: string
   beforeAll(async () => {
@@ -25,7 +25,7 @@ onEachDatabase(fresh => {
   const stranger = (method: string, path: string, body?: unknown, headers = {}) =>
     stage.call(method, path, { headers, ...(body === undefined ? {} : { body }) })
 
-  describe('version headers are on every answer', () => {
+  onAny('version headers are on every answer', () => {
     const rows: [name: string, status: number, ask: () => ReturnType<typeof call>][] = [
       ['200', 200, () => call('GET', '/v2/')],
       ['201', 201, () => call('POST', '/v2/apps/one/perms/', { username: 'alice' })],
@@ -82,7 +82,7 @@ onEachDatabase(fresh => {
     })
   })
 
-  describe('probe', () => {
+  onAny('probe', () => {
     test('without a token 401 with the version, with one {}', async () => {
       const probe = await stranger('GET', '/v2/')
       expect([probe.status, probe.body, probe.headers.get('www-authenticate')]).toEqual([401, unauthenticated, 'Token'])
@@ -99,7 +99,7 @@ onEachDatabase(fresh => {
     })
   })
 
-  describe('content types', () => {
+  onAny('content types', () => {
     const rows: [path: string, type: string | null, token?: boolean][] = [
       ['/v2/', 'application/json'],
       ['/v2/apps/none/', 'application/json'],
@@ -132,7 +132,7 @@ onEachDatabase(fresh => {
     })
   })
 
-  describe('trailing slashes', () => {
+  onAny('trailing slashes', () => {
     const optional: [method: string, path: string][] = [
       ['GET', '/v2/auth/whoami'],
       ['GET', '/v2/apps'],
@@ -196,7 +196,7 @@ onEachDatabase(fresh => {
     })
   })
 
-  describe('bodies', () => {
+  onAny('bodies', () => {
     test('empty ones are none, whatever their type', async () => {
       const { status, body } = await call('POST', '/v2/apps/', '')
       expect([status, body.id]).toEqual([201, expect.stringMatching(/^[a-z]+-[a-z]+/)])
@@ -237,7 +237,7 @@ onEachDatabase(fresh => {
     })
   })
 
-  describe('order of checks', () => {
+  onAny('order of checks', () => {
     const rows: [name: string, status: number, ask: () => ReturnType<typeof call>][] = [
       ['who, then method', 401, () => stranger('PUT', '/v2/apps/')],
       ['method, for whoever is known', 405, () => call('PUT', '/v2/apps/')],
@@ -344,7 +344,7 @@ onEachDatabase(fresh => {
     })
   })
 
-  describe('section 2: identity', () => {
+  onAny('section 2: identity', () => {
     const credentials: [name: string, authorization: string, status: number, detail?: string][] = [
       ['another scheme is none', 'Bearer abc', 401, 'Authentication credentials were not provided.'],
       ['Basic is none', 'Basic YTpi', 401, 'Authentication credentials were not provided.'],
