@@ -57,6 +57,8 @@ const bad: readonly (readonly [raw: unknown, want: string])[] = [
   ['a·b.com', ace('a·b.com', 'a·b')],
   ['ａｂ.com', ace('ａｂ.com', 'ａｂ')],
   ['foo\u212a.com', ace('foo\u212a.com', 'foo\u212a')],
+  // Its code stands for the capital, which has none.
+  ['\u13a0.com', ace('\u13a0.com', '\u13a0')],
   ['a\u200db.com', ace('a\u200db.com', 'a\u200db')],
   ['example.123', 'Hostname does not look valid.'],
   ['10.0.0.1', 'Hostname does not look valid.'],

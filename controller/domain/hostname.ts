@@ -56,7 +56,8 @@ function aceOf(label: string): string | null {
   const text = label.toLowerCase().normalize('NFC')
   if (!isUnicode(text)) return null
   const code = domainToASCII(text)
-  return aceLabel.test(code) ? code : null
+  // Cherokee has its codes in capitals: what would come out could not be given again.
+  return aceLabel.test(code) && isAce(code) ? code : null
 }
 
 /** Whether a lower-case label stands for one that may be coded, and for no other. */
