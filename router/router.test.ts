@@ -54,6 +54,8 @@ async function start(
       accessLog: new Writable({ write: (_chunk, _encoding, done) => done() }),
       onFatal: error => messages.push(`fatal: ${error.message}`),
       grace: 0,
+      // The garbage here is the test runner's.
+      onThreadsStarted: () => {},
       snapshotPatience,
       ...options,
     },

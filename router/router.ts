@@ -46,6 +46,8 @@ export interface RouterOptions {
   readonly snapshotPatience?: number
   /** Who is asked for external names; the name servers of the system when absent. */
   readonly resolver?: Resolver
+  /** Called once, when the data threads are started; collects garbage when absent. */
+  readonly onThreadsStarted?: () => void
 }
 
 interface RouterPorts extends Ports {
@@ -120,6 +122,7 @@ class RunningRouter implements Router {
       accessLog: this.#accessLog,
       log: this.#log,
       onHopeless: options.onFatal,
+      ...(options.onThreadsStarted !== undefined && { onThreadsStarted: options.onThreadsStarted }),
     })
     this.#metrics = new Metrics({
       published: this.#published,

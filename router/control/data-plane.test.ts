@@ -51,6 +51,8 @@ function bench(options: Partial<DataPlaneOptions> = {}, first = patchOf({ reset:
     accessLog: new LineWriter(out, { maxWaiting: 1024 * 1024, onError: () => {} }),
     log,
     onHopeless,
+    // The garbage here is the test runner's.
+    onThreadsStarted: () => {},
     ...options,
   })
   cleanups.push(() => plane.close())

@@ -50,6 +50,8 @@ export interface DataPlaneOptions {
   readonly patience?: number
   /** Milliseconds until the port of the builder is tried again; 5 s unless told. */
   readonly builderRetry?: number
+  /** Called once, when the threads are started; collects garbage unless told. */
+  readonly onThreadsStarted?: () => void
 }
 
 export interface Ports {
@@ -71,6 +73,7 @@ export class DataPlane implements DataThreadHost {
   readonly log: Logger
   readonly #options: DataPlaneOptions
   readonly #reusePort: boolean
+  readonly #onThreadsStarted: () => void
   readonly #threadLog: ThreadLog
   readonly #waiting = new Set<() => void>()
   readonly #files = fileLimit()
@@ -99,6 +102,7 @@ export class DataPlane implements DataThreadHost {
     this.log = options.log
     this.#reusePort = options.reusePort ?? process.platform === 'linux'
     this.#threadLog = new ThreadLog(options.log)
+    this.#onThreadsStarted = options.onThreadsStarted ?? collectGarbage
     this.#handOver = new HandOver(this.#places, options.log)
     this.#ports = { httpPort: options.httpPort, httpsPort: options.httpsPort }
     const listeners = new BuilderListeners({
@@ -144,7 +148,7 @@ export class DataPlane implements DataThreadHost {
       for (const thread of this.#places.slice(1)) thread.start()
       void this.#spare.end()
       // The threads are busy with what we have told them; what it took to find that out is garbage now.
-      collectGarbage()
+      this.#onThreadsStarted()
       await this.#until(() => this.#places.every(({ state }) => state === 'serving'))
       await this.#followBuilder()
     } catch (error) {

@@ -24,6 +24,8 @@ export async function startManifestRouter(directory: string): Promise<ManifestRo
         throw error
       },
       grace: 0,
+      // The garbage here is the test runner's.
+      onThreadsStarted: () => {},
     },
   )
   const { httpPort, httpsPort } = await router.ready

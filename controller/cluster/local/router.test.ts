@@ -3,59 +3,32 @@
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { get as httpGet } from 'node:http'
-import { Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createLogger } from '#kit/log.ts'
 import { selfSign } from '#kit/self-signed.ts'
-import { parseConfig } from '#router/config.ts'
-import { type Router, startRouter } from '#router/router.ts'
 import { type AppParts, desired, LocalStage, options, routing } from '#test/support/local-stage.ts'
+import { type ManifestRouter, startManifestRouter } from '#test/support/manifest-router.ts'
 
 const host = 'shop.example.com'
 const domains = [{ domain: host, certificate: null }]
 
 let stage: LocalStage
-let router: Router
-let httpPort: number
-let httpsPort: number
+let router: ManifestRouter
 beforeEach(async () => {
   stage = await LocalStage.start({ times: { handover: 1_000 } })
-  const command = parseConfig(['--manifests', stage.manifests], { POD_NAMESPACE: 'deis' }, '')
-  if (command.kind !== 'run') throw new Error('no configuration')
-  router = await startRouter(
-    {
-      ...command.config,
-      address: '127.0.0.1',
-      httpPort: 0,
-      httpsPort: 0,
-      builderPort: 0,
-      adminPort: 0,
-      workers: 1,
-      drainTimeout: 0,
-    },
-    {
-      log: createLogger({ level: 'error' }),
-      accessLog: new Writable({ write: (_chunk, _encoding, done) => done() }),
-      onFatal: error => {
-        throw error
-      },
-      grace: 0,
-    },
-  )
-  ;({ httpPort, httpsPort } = await router.ready)
+  router = await startManifestRouter(stage.manifests)
 })
 afterEach(async () => {
-  await router.stop()
+  await router[Symbol.asyncDispose]()
   await stage[Symbol.asyncDispose]()
 })
 
 const app = (parts: Partial<AppParts>) => desired({ image: stage.image, routing: { domains }, ...parts })
 
 async function ask(name = host): Promise<{ status: number; body: string }> {
-  const request = httpGet({ host: '127.0.0.1', port: httpPort, headers: { host: name }, agent: false })
+  const request = httpGet({ host: '127.0.0.1', port: router.httpPort, headers: { host: name }, agent: false })
   const [response] = (await once(request, 'response')) as [IncomingMessage]
   return { status: response.statusCode!, body: await text(response) }
 }
@@ -130,7 +103,12 @@ test('routing follows: domains, maintenance, a whitelist, certificates, not rout
 })
 
 async function fingerprintOf(servername: string): Promise<string> {
-  const socket: TLSSocket = connectTls({ host: '127.0.0.1', port: httpsPort, servername, rejectUnauthorized: false })
+  const socket: TLSSocket = connectTls({
+    host: '127.0.0.1',
+    port: router.httpsPort,
+    servername,
+    rejectUnauthorized: false,
+  })
   try {
     await once(socket, 'secureConnect')
     return socket.getPeerCertificate().fingerprint256
