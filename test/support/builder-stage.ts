@@ -1,12 +1,14 @@
 // A builder with a controller behind it, and people who push with the real git and ssh; all gone when the test ends.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { BuildStrategy } from '#builder/build/strategy.ts'
 import { Builder } from '#builder/builder.ts'
 import { type BuilderConfig, parseConfig } from '#builder/config.ts'
+import { hostKeys } from '#builder/ssh/host-keys.ts'
 import { createLogger } from '#kit/log.ts'
 import { openStore } from '#store/open-store.ts'
 import type { ObjectStore } from '#store/store.ts'
@@ -25,6 +27,17 @@ export interface BuilderStageOptions {
   readonly controller?: StageOptions
   /** Builds instead of `strategy`, which runs a script of the pushed tree. */
   readonly strategy?: (stage: BuilderStage) => Promise<BuildStrategy>
+}
+
+/** Made once: a key of RSA takes longer to make than most pushes. Null: no stage was there yet. */
+let madeHostKeys: Promise<string> | null = null
+
+/** A directory with host keys, as a builder of this process made them. */
+async function makeHostKeys(): Promise<string> {
+  const directory = mkdtempSync(join(tmpdir(), 'builder-host-keys-'))
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
+  await hostKeys(directory)
+  return directory
 }
 
 export class BuilderStage implements AsyncDisposable {
@@ -55,6 +68,8 @@ export class BuilderStage implements AsyncDisposable {
     const controller = await ControllerStage.start(options.controller)
     const directory = await mkdtemp(join(tmpdir(), 'builder-'))
     const store = await openStore({ kind: 'folder', directory: join(directory, 'store') })
+    madeHostKeys ??= makeHostKeys()
+    await cp(await madeHostKeys, join(directory, 'host-keys'), { recursive: true })
     const stage = new BuilderStage(directory, controller, store, options)
     await stage.open()
     return stage
