@@ -6,14 +6,38 @@ import { defineConfig } from 'vitest/config'
 // already.
 process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('node_modules/.cache/compiled', import.meta.url))
 
+/**
+ * Rooms of many small files whose modules keep nothing: they share a few workers, as starting one and reading the same
+ * modules took most of their time. Where threads, servers of their own, garbage or leaked handles are looked at, a file is
+ * alone, as everywhere else.
+ */
+const together = [
+  'bench/{change,cluster,soak,support}/!(process-stat).test.ts',
+  'builder/build/kubernetes/!(source-server).test.ts',
+  'controller/{cluster/kubernetes,domain}/*.test.ts',
+  'kube/*.test.ts',
+  'router/control/!(data-plane|snapshot|spare-workers).test.ts',
+  'router/data/{h2,http,policy,table}/*.test.ts',
+  'router/data/upstream/!(health-check).test.ts',
+  'router/model/*.test.ts',
+]
+
+/** Suites with configurations of their own, or run by hand. */
+const elsewhere = ['node_modules/**', 'test/cluster/**', 'test/charts/**', 'test/conformance/**', 'test/soak/**']
+
 export default defineConfig({
   test: {
-    include: ['**/*.test.ts'],
-    exclude: ['node_modules/**', 'test/cluster/**', 'test/charts/**', 'test/conformance/**', 'test/soak/**'],
     testTimeout: 20_000,
     hookTimeout: 20_000,
     pool: 'forks',
     // Many tests wait more than they compute.
     maxWorkers: 4,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'alone', include: ['**/*.test.ts'], exclude: [...elsewhere, ...together] },
+      },
+      { extends: true, test: { name: 'together', include: together, exclude: elsewhere, isolate: false } },
+    ],
   },
 })

@@ -72,6 +72,8 @@ export interface ControllerOptions {
   readonly images?: Images
   /** Null or absent: there are no tokens for the registry. */
   readonly registryTokens?: RegistryTokens | null
+  /** Called when it is quiet after much work; collects garbage when absent. */
+  readonly onQuiet?: () => void
   /** Fewer than the standard ones: for tests. */
   readonly passwordCosts?: PasswordCosts
   /** Answers are checked against the document: for tests. */
@@ -223,7 +225,7 @@ export class Controller {
         throw new StartupError(exitCode.unavailable, `cannot listen: ${message}`)
       throw error
     }
-    this.#idleTrim = new IdleTrim(this.#server.server, () => this.#underWay.count > 0)
+    this.#idleTrim = new IdleTrim(this.#server.server, () => this.#underWay.count > 0, this.#options.onQuiet)
     this.#reconciling = this.#reconciler.run(this.#closing.signal)
   }
 

@@ -14,15 +14,17 @@ const much = 200
 export class IdleTrim implements Disposable {
   readonly #server: Server
   readonly #isBusy: () => boolean
+  readonly #trim: () => void
   readonly #timer: NodeJS.Timeout
   #recent = 0
   /** The start is much work as well. */
   #sinceTrim = much
 
   /** `isBusy`: whether something goes on that is not seen by its requests. */
-  constructor(server: Server, isBusy: () => boolean) {
+  constructor(server: Server, isBusy: () => boolean, trim: () => void = collectGarbage) {
     this.#server = server
     this.#isBusy = isBusy
+    this.#trim = trim
     server.on('request', this.#count)
     this.#timer = setInterval(() => this.#look(), interval)
     this.#timer.unref()
@@ -43,6 +45,6 @@ export class IdleTrim implements Disposable {
     this.#recent = 0
     if (!isQuiet || this.#sinceTrim < much) return
     this.#sinceTrim = 0
-    collectGarbage()
+    this.#trim()
   }
 }
