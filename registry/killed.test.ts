@@ -11,7 +11,13 @@ import { call, digestOf, imageOf, ociManifest } from '#test/support/registry-sta
 
 const rounds = 4
 
-async function pushUntilKilled(port: number, round: number, worker: number): Promise<void> {
+/** `onTag` is called with each tag that was answered. */
+async function pushUntilKilled(
+  port: number,
+  round: number,
+  worker: number,
+  onTag: (tag: string) => void,
+): Promise<void> {
   for (let i = 0; ; i++) {
     const [config, layer] = [randomBytes(30), randomBytes(300_000)]
     for (const content of [config, layer]) {
@@ -21,7 +27,9 @@ async function pushUntilKilled(port: number, round: number, worker: number): Pro
       await call(port, 'PUT', `${headers.location}?digest=${digestOf(content)}`, content.subarray(half))
     }
     const text = imageOf(config, [layer])
-    await call(port, 'PUT', `/v2/k/manifests/t${round}-${worker}-${i % 3}`, text, { 'content-type': ociManifest })
+    const tag = `t${round}-${worker}-${i % 3}`
+    await call(port, 'PUT', `/v2/k/manifests/${tag}`, text, { 'content-type': ociManifest })
+    onTag(tag)
   }
 }
 
@@ -54,10 +62,13 @@ test('kill -9 during pushes', { timeout: 60_000 }, async () => {
         location = (await call(port, 'POST', '/v2/k/blobs/uploads/')).headers.location!
         expect((await call(port, 'PATCH', location, content.subarray(0, 60_000))).status).toBe(202)
       }
-      const pushers = Promise.allSettled([0, 1, 2].map(worker => pushUntilKilled(port, round, worker)))
-      const tagged = async (): Promise<boolean> =>
-        (await call(port, 'GET', '/v2/k/tags/list')).body.toString().includes(`t${round}-2-1`)
-      while (!(await tagged())) await new Promise(setImmediate)
+      const { promise: tagged, resolve } = Promise.withResolvers<void>()
+      const onTag = (tag: string): void => {
+        if (tag === `t${round}-2-1`) resolve()
+      }
+      const pushers = Promise.allSettled([0, 1, 2].map(worker => pushUntilKilled(port, round, worker, onTag)))
+      // Should they all fail before, that is the end of it as well.
+      await Promise.race([tagged, pushers])
       await registry.end('SIGKILL')
       await pushers
     }
