@@ -1,0 +1,25 @@
+// The `deis` command as a process; wiring only.
+
+import { lookup } from 'node:dns/promises'
+import { run } from './run.ts'
+
+// Whoever reads us may have read enough: `deis logs | head`.
+process.stdout.on('error', error => {
+  process.exit((error as NodeJS.ErrnoException).code === 'EPIPE' ? 0 : 1)
+})
+
+process.exitCode = await run(process.argv.slice(2), {
+  env: process.env,
+  directory: process.cwd(),
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  // Ctrl-C ends the process, and what the controller has begun goes on there.
+  signal: new AbortController().signal,
+  now: Date.now,
+  resolves: host =>
+    lookup(host).then(
+      () => true,
+      () => false,
+    ),
+})
