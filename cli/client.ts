@@ -1,7 +1,6 @@
 // Calls of the controller's API, as the original client makes them: its paths, its headers, its check of versions.
 
 import type { IncomingMessage } from 'node:http'
-import { createGunzip } from 'node:zlib'
 import { version } from '#kit/version.ts'
 import { answerFault } from './api-error.ts'
 import { apiVersion } from './api-version.ts'
@@ -204,9 +203,7 @@ function versionOf({ headers }: IncomingMessage): string {
 }
 
 async function textOf(message: IncomingMessage): Promise<string> {
-  const body = message.headers['content-encoding'] === 'gzip' ? message.pipe(createGunzip()) : message
-  // An end of the connection is the message's error, and the unpacker would wait for more.
-  if (body !== message) message.once('error', error => body.destroy(error))
+  const body = message.headers['content-encoding'] === 'gzip' ? await unpacked(message) : message
   const parts: Buffer[] = []
   let octets = 0
   for await (const part of body) {
@@ -215,6 +212,14 @@ async function textOf(message: IncomingMessage): Promise<string> {
     parts.push(part)
   }
   return Buffer.concat(parts).toString()
+}
+
+async function unpacked(message: IncomingMessage): Promise<AsyncIterable<Buffer>> {
+  const { createGunzip } = await import('node:zlib')
+  const body = message.pipe(createGunzip())
+  // When the connection ends, the unpacker would wait for more.
+  message.once('error', error => body.destroy(error))
+  return body
 }
 
 export function jsonOf(text: string): unknown {

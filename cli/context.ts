@@ -66,16 +66,18 @@ export class Context {
   }
 
   async repository(): Promise<Repository> {
+    const { controller } = await this.profile()
     const { Repository } = await import('./git.ts')
-    return new Repository(this.around, (await this.profile()).controller)
+    return new Repository(this.around, controller)
   }
 
   /** `--app`, else the app that this directory is pushed to, else the name of the directory. */
   async app(args: Arguments): Promise<string> {
     const { directory } = this.around
     const given = args.text('app')
-    const profile = this.profile()
-    if (given !== null && given !== '') return profile.then(() => given)
+    // Nothing is done for somebody who is not logged in, and no app is looked for.
+    await this.profile()
+    if (given !== null && given !== '') return given
     return (await (await this.repository()).app()) ?? basename(directory).toLowerCase()
   }
 

@@ -1,6 +1,5 @@
 // The `deis` command as a process; wiring only.
 
-import { lookup } from 'node:dns/promises'
 import { run } from './run.ts'
 
 // Whoever reads us may have read enough: `deis logs | head`.
@@ -17,8 +16,8 @@ process.exitCode = await run(process.argv.slice(2), {
   // Ctrl-C ends the process, and what the controller has begun goes on there.
   signal: new AbortController().signal,
   now: Date.now,
-  resolves: host =>
-    lookup(host).then(
+  resolves: async host =>
+    (await import('node:dns/promises')).lookup(host).then(
       () => true,
       () => false,
     ),

@@ -1,6 +1,5 @@
 // The profile: who somebody is at which controller. A JSON file that the original client reads too.
 
-import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -89,7 +88,7 @@ export async function writeProfile(path: string, profile: Profile): Promise<void
     token: profile.token,
     response_limit: profile.responseLimit,
   })
-  const aside = `${path}.${randomBytes(6).toString('hex')}`
+  const aside = `${path}.${process.pid}-${Date.now().toString(36)}`
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     await writeFile(aside, text, { mode: 0o600, flag: 'wx' })

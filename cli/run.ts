@@ -1,6 +1,5 @@
 // A run of the command line, from its words to its exit code.
 
-import { spawn } from 'node:child_process'
 import { access, constants } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { parseArguments } from './arguments.ts'
@@ -95,6 +94,7 @@ async function runOther(
     noMatch(verb === null ? group : `${group}:${verb}`, context)
     return 1
   }
+  const { spawn } = await import('node:child_process')
   const child = spawn(program, verb === null ? rest : [verb, ...rest], {
     cwd: around.directory,
     env: globals.profile === null ? around.env : { ...around.env, DEIS_PROFILE: globals.profile },

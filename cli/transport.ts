@@ -2,10 +2,9 @@
 // original client follows them. An answer may take as long as it likes, a connection may not.
 
 import { lookup as systemLookup } from 'node:dns'
-import { type IncomingMessage, type OutgoingHttpHeaders, request as requestHttp } from 'node:http'
-import { request as requestHttps } from 'node:https'
+import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { isIP, type LookupFunction, type Socket } from 'node:net'
-import * as tls from 'node:tls'
+import { http, https, tls } from './builtin.ts'
 import { isLocalName } from './controller-url.ts'
 import { type Destination, proxyOf } from './proxy.ts'
 import type { Environment } from './surroundings.ts'
@@ -93,15 +92,15 @@ async function sendOnce(outgoing: Outgoing, way: Way): Promise<IncomingMessage> 
     const tunnel = proxy !== null && scheme === 'https' ? await openTunnel(proxy, `${host}:${port}`, way) : null
     const sent =
       scheme === 'https'
-        ? requestHttps({
+        ? https().request({
             ...common,
             ...{ hostname, port, servername: isIP(hostname) === 0 ? hostname : '', rejectUnauthorized: way.sslVerify },
             ...(way.sslVerify ? { ca: trusted() } : {}),
             ...(tunnel === null ? {} : { createConnection: () => secure(tunnel, hostname, way) }),
           })
         : proxy === null
-          ? requestHttp({ ...common, hostname, port })
-          : requestHttp({
+          ? http().request({ ...common, hostname, port })
+          : http().request({
               ...common,
               ...addressOf(proxy),
               path: `http://${authority}${path}`,
@@ -114,7 +113,7 @@ async function sendOnce(outgoing: Outgoing, way: Way): Promise<IncomingMessage> 
 }
 
 function answerOf(
-  sent: ReturnType<typeof requestHttp>,
+  sent: ClientRequest,
   body: string | null,
   patience: number,
   ready: 'connect' | 'secureConnect',
@@ -154,7 +153,7 @@ function authorizationOf({ username, password }: URL): OutgoingHttpHeaders {
 
 function openTunnel(proxy: URL, authority: string, way: Way): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const ask = proxy.protocol === 'https:' ? requestHttps : requestHttp
+    const ask = proxy.protocol === 'https:' ? https().request : http().request
     const sent = ask({
       ...addressOf(proxy),
       ...{ method: 'CONNECT', path: authority, agent: false, signal: way.signal, lookup },
@@ -174,7 +173,7 @@ function openTunnel(proxy: URL, authority: string, way: Way): Promise<Socket> {
 }
 
 function secure(tunnel: Socket, hostname: string, { sslVerify }: Way): Socket {
-  return tls.connect({
+  return tls().connect({
     ...{ socket: tunnel, rejectUnauthorized: sslVerify, ...(sslVerify ? { ca: trusted() } : {}) },
     servername: isIP(hostname) === 0 ? hostname : '',
   })
@@ -182,8 +181,9 @@ function secure(tunnel: Socket, hostname: string, { sslVerify }: Way): Socket {
 
 /** Node's own authorities, and the system's: a company's is there. Older Node cannot tell those. */
 function trusted(): string[] {
-  if (typeof tls.getCACertificates !== 'function') return [...tls.rootCertificates]
-  return [...new Set([...tls.getCACertificates('default'), ...tls.getCACertificates('system')])]
+  const { getCACertificates, rootCertificates } = tls()
+  if (typeof getCACertificates !== 'function') return [...rootCertificates]
+  return [...new Set([...getCACertificates('default'), ...getCACertificates('system')])]
 }
 
 /** As the system's, but for names under `localhost`. */

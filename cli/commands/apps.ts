@@ -200,11 +200,15 @@ const destroy: Command = {
     await client.call('DELETE', `${pathOf(app)}/`)
     output.line(`done in ${Math.floor((around.now() - start) / 1000)}s`)
     if (args.isGiven('app')) return
-    await (await context.repository()).removeAll(app).then(
-      () => output.line(`Git remotes for app ${app} removed.`),
-      // Without a repository there is nothing to remove.
-      () => {},
+    const repository = await context.repository()
+    // Outside of a repository there is nothing to remove.
+    const isRepository = await repository.remotes().then(
+      () => true,
+      () => false,
     )
+    if (!isRepository) return
+    await repository.removeAll(app)
+    output.line(`Git remotes for app ${app} removed.`)
   },
 }
 
