@@ -17,11 +17,6 @@ export class Fault extends Error {
     this.hints = hints
     this.prefix = prefix
   }
-
-  /** The same fault with this before it. */
-  prefixed(prefix: string): Fault {
-    return new Fault(this.message, { hints: this.hints, prefix, cause: this })
-  }
 }
 
 /** What the controller answered, when it was no success. */

@@ -133,7 +133,7 @@ const open: Command = {
 function openInBrowser(url: string, { around }: Context): Promise<void> {
   const program = process.platform === 'darwin' ? 'open' : 'xdg-open'
   const failed = (reason: string): Fault => new Fault(`${program} ${reason}`, { hints: [`Open it yourself: ${url}`] })
-  const child = spawn(program, [url], { env: around.env, stdio: 'ignore' })
+  const child = spawn(program, [url], { cwd: around.directory, env: around.env, stdio: 'ignore' })
   return new Promise((resolve, reject) => {
     child.once('error', error => reject(failed(`cannot be run: ${error.message}`)))
     child.once('exit', code => (code === 0 ? resolve() : reject(failed(`ended with status ${code}`))))

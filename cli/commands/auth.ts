@@ -3,7 +3,7 @@
 import { type Command, type Commands, jsonOption, type Option } from '../command.ts'
 import type { Context } from '../context.ts'
 import { type ControllerUrl, parseControllerUrl } from '../controller-url.ts'
-import { Fault } from '../fault.ts'
+import { AnswerFault, Fault } from '../fault.ts'
 import { readProfile, removeProfile, writeProfile } from '../profile.ts'
 
 const controllerArgument = {
@@ -111,7 +111,7 @@ const passwd: Command = {
         ...(current === '' ? {} : { password: current }),
         new_password: fresh,
       })
-      .catch(prefixed('Password change failed: '))
+      .catch(prefixed('Password change failed: ', ['Is the current password right?']))
     output.line('Password change succeeded.')
   },
 }
@@ -211,9 +211,12 @@ function isTrue(option: string, text: string | null): boolean {
   throw new Fault(`--${option} must be true or false, not ${JSON.stringify(text)}`)
 }
 
-function prefixed(prefix: string): (error: unknown) => never {
+/** `unauthorized`: what a 401 may mean there. */
+function prefixed(prefix: string, unauthorized: readonly string[] = []): (error: unknown) => never {
   return error => {
-    throw error instanceof Fault ? error.prefixed(prefix) : error
+    if (!(error instanceof Fault)) throw error
+    const hints = error instanceof AnswerFault && error.status === 401 ? unauthorized : error.hints
+    throw new Fault(error.message, { hints, prefix, cause: error })
   }
 }
 
