@@ -96,7 +96,8 @@ async function sendOnce(outgoing: Outgoing, way: Way): Promise<IncomingMessage> 
             ...common,
             ...{ hostname, port, servername: isIP(hostname) === 0 ? hostname : '', rejectUnauthorized: way.sslVerify },
             ...(way.sslVerify ? { ca: trusted() } : {}),
-            ...(tunnel === null ? {} : { createConnection: () => secure(tunnel, hostname, way) }),
+            // Only a request without any agent takes a connection of ours.
+            ...(tunnel === null ? {} : { agent: undefined, createConnection: () => secure(tunnel, hostname, way) }),
           })
         : proxy === null
           ? http().request({ ...common, hostname, port })

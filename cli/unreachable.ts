@@ -23,7 +23,8 @@ export function unreachable({ href }: ControllerUrl, { cause, destination }: Con
     new Fault(`Cannot connect to ${href}: ${what}`, { cause: error, hints })
   if (untrusted.has(code))
     return fault(
-      error.message,
+      // Node adds what to try with Node.
+      error.message.split(';', 1)[0]!,
       'A controller that you trust without its certificate: deis login <controller> --ssl-verify=false',
       'An authority of your own: put it into the store of the system, or into NODE_EXTRA_CA_CERTS=<file.pem>',
     )
