@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { rolldown } from 'rolldown'
 
 const root = join(import.meta.dirname, '..')
-const directory = join(root, 'cli/dist')
+const to = process.argv.indexOf('--to')
+const directory = to === -1 ? join(root, 'cli/dist') : process.argv[to + 1]
 
 rmSync(directory, { recursive: true, force: true })
 if (!process.argv.includes('--remove')) {

@@ -1,0 +1,109 @@
+// The command as a process: its launcher, its streams, programs of others, shells.
+
+import { execFile, spawnSync } from 'node:child_process'
+import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
+import { delimiter, dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { version } from '#kit/version.ts'
+import { ControllerStage, quick } from '#test/support/controller-stage.ts'
+import { Terminal } from '#test/support/terminal.ts'
+
+const root = join(import.meta.dirname, '../..')
+let terminal: Terminal
+let programs: string
+let env: Record<string, string>
+
+beforeAll(async () => {
+  terminal = await Terminal.open()
+  programs = join(terminal.directory, 'bin')
+  await mkdir(programs)
+  await symlink(join(root, 'cli/bin/deis.mjs'), join(programs, 'deis'))
+  env = { ...terminal.env, PATH: [programs, dirname(process.execPath), process.env.PATH].join(delimiter) }
+})
+afterAll(() => terminal[Symbol.asyncDispose]())
+
+function shell(line: string, more: Record<string, string> = {}) {
+  const { status, stdout, stderr } = spawnSync('bash', ['-c', line], {
+    cwd: terminal.directory,
+    env: { ...env, ...more },
+    encoding: 'utf8',
+  })
+  return { code: status, out: stdout, err: stderr }
+}
+
+test('through a link, with its streams and its exit code', () => {
+  expect(shell('deis version')).toEqual({ code: 0, out: `v${version}\n`, err: '' })
+  expect(shell('deis')).toEqual({ code: 1, out: '', err: 'Usage: deis <command> [<args>...]\n' })
+  expect(shell('deis apps')).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('Error: Client configuration file not found'),
+  })
+})
+
+test('whoever reads may stop', () => {
+  expect(shell('deis help | head -c 10')).toEqual({ code: 0, out: 'The Deis c', err: '' })
+})
+
+test('groups of others are programs', async () => {
+  const program = join(programs, 'deis-hello')
+  await writeFile(program, '#!/bin/sh\necho "$DEIS_PROFILE" "$@"\nexit 5\n')
+  await chmod(program, 0o755)
+  expect(shell('deis hello:world --x y -c staging')).toEqual({ code: 5, out: 'staging world --x y\n', err: '' })
+  expect(shell('deis hello -v')).toEqual({ code: 5, out: ' -v\n', err: '' })
+})
+
+test('bash completes commands, options and names of apps', async () => {
+  await using stage = await ControllerStage.start({ times: quick })
+  await terminal.deis(`register http://deis.localhost:${stage.controller.port} --username=alice --password=x --email=`)
+  for (const app of ['cart', 'shop', 'shoes']) await terminal.deis(`create ${app} --no-remote`)
+  // One bash for all: a line to complete, and what it offers.
+  const lines = [
+    'deis apps:cr',
+    'deis doc',
+    'deis scale --a',
+    'deis info -a sh',
+    'deis info --app=ca',
+    'deis completion ',
+    'deis -c client info -a c',
+    'deis run -- -',
+  ]
+  const script = [
+    'source <(deis completion bash)',
+    ...lines.map(line => `COMP_LINE='${line}' COMP_POINT=${line.length}; COMPREPLY=(); _deis; echo "\${COMPREPLY[*]}"`),
+  ]
+  // Not synchronously: the controller is in this process.
+  const { stdout } = await promisify(execFile)('bash', ['-c', script.join('\n')], { cwd: terminal.directory, env })
+  expect(stdout.split('\n')).toEqual([
+    'create',
+    'doctor',
+    '--app',
+    'shoes shop',
+    'cart',
+    'bash fish zsh',
+    'cart',
+    '',
+    '',
+  ])
+})
+
+test('completion offers nothing rather than an error', async () => {
+  await using bare = await Terminal.open()
+  expect(await bare.deis('__complete -- info -a ')).toEqual({ code: 0, out: '', err: '' })
+  expect(await bare.deis('__complete -- nonsense ')).toEqual({ code: 0, out: '', err: '' })
+  expect((await bare.deis('completion tcsh')).err).toBe('Error: "tcsh" is not bash, zsh or fish\n')
+})
+
+test('the bundle runs without the sources', async () => {
+  const directory = join(terminal.directory, 'package')
+  await promisify(execFile)(process.execPath, [join(root, 'scripts/bundle-cli.mjs'), '--to', join(directory, 'dist')])
+  await mkdir(join(directory, 'bin'))
+  await writeFile(join(directory, 'package.json'), '{"type":"module"}')
+  // A copy: a link would lead back to the sources.
+  spawnSync('cp', [join(root, 'cli/bin/deis.mjs'), join(directory, 'bin/deis.mjs')])
+  const run = (...words: string[]) =>
+    spawnSync(process.execPath, [join(directory, 'bin/deis.mjs'), ...words], { env, encoding: 'utf8' })
+  expect(run('version').stdout).toBe(`v${version}\n`)
+  expect(run('help', 'builds:create').stdout).toContain('Usage: deis builds:create <image> [options]')
+  expect(run('apps', '-c', 'none').stderr).toMatch(/^Error: Client configuration file not found/)
+})
