@@ -121,7 +121,7 @@ function unknownOption(name: string, shown: string, options: readonly Option[]):
 function checkCount(name: string, { positionals = [] }: Command, words: readonly string[]): void {
   const hints = [`Usage: deis ${name} ${usageOf(positionals)}`.trimEnd(), `See 'deis help ${name}'.`]
   const missing = positionals.find(({ count }, at) => count !== 'optional' && words[at] === undefined)
-  if (missing !== undefined) throw new Fault(`${name} requires ${missing.name}`, { hints })
+  if (missing !== undefined) throw new Fault(`${name} requires ${missing.name.replace('[--] ', '')}`, { hints })
   if (words.length > positionals.length && positionals.at(-1)?.count !== 'many')
     throw new Fault(`${name} does not take ${JSON.stringify(words[positionals.length])}`, { hints })
 }

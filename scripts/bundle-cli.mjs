@@ -1,6 +1,6 @@
 // Makes cli/dist, what a package of the `deis` command runs: plain JavaScript for any Node from 20 on, in few files, as
 // Node strips no types under node_modules. `npm pack` does it, and removes it again, so that it never grows stale.
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { rolldown } from 'rolldown'
 
@@ -24,4 +24,7 @@ if (!process.argv.includes('--remove')) {
     comments: false,
   })
   await bundle.close()
+  // What the bundle holds of others, and the terms that must go with it.
+  const terms = readFileSync(join(root, 'node_modules/yaml/LICENSE'), 'utf8')
+  writeFileSync(join(directory, 'THIRD-PARTY.txt'), `This holds the package yaml:\n\n${terms}`)
 }

@@ -7,10 +7,12 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import * as module from 'node:module'
-import { constants } from 'node:os'
+import { constants, homedir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-module.enableCompileCache?.()
+// In a directory of one's own: what others can write to must not say what runs here.
+module.enableCompileCache?.(join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'deis'))
 
 const bundle = new URL('../dist/main.mjs', import.meta.url)
 const sources = new URL('../main.ts', import.meta.url)
