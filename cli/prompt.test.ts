@@ -43,7 +43,11 @@ describe('a password on a terminal', () => {
   test('two in one go, and an answer after them', async () => {
     const { keys, prompt } = terminal()
     keys.write('one\rtwo\rthree\n')
-    expect([await prompt.askSecretly(''), await prompt.askSecretly(''), await prompt.ask('')]).toEqual(['one', 'two', 'three'])
+    expect([await prompt.askSecretly(''), await prompt.askSecretly(''), await prompt.ask('')]).toEqual([
+      'one',
+      'two',
+      'three',
+    ])
   })
 })
 

@@ -30,14 +30,16 @@ export class Prompt {
 
   /** As `ask`, but a terminal does not show what is typed. */
   async askSecretly(question: string): Promise<string> {
-    this.#output.print(question)
     if (!this.isTerminal || this.#stdin.setRawMode === undefined) {
+      this.#output.print(question)
       const answer = await this.#line()
       this.#output.line()
       return answer
     }
+    // Before the question: who is quick must not be shown what he types.
     this.#stdin.setRawMode(true)
     try {
+      this.#output.print(question)
       return await this.#typed()
     } finally {
       this.#stdin.setRawMode(false)

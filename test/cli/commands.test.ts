@@ -24,6 +24,9 @@ beforeAll(async () => {
   await deis(`register ${url} --username=alice --password=secret --email=alice@example.com`)
   await deis(`register ${url} --username=bob --password=secret --email= --login=false`)
   await deis(`login ${url} --username=bob --password=secret -c bob`)
+})
+
+beforeAll(async () => {
   await deis('create shop --no-remote')
   await deis('routing:disable -a shop')
   const procfile = Object.entries(idleProcfile).map(([type, command]) => `${type}: ${command}\n`)

@@ -4,7 +4,7 @@ import { execFile, spawnSync } from 'node:child_process'
 import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { version } from '#kit/version.ts'
 import { ControllerStage, quick } from '#test/support/controller-stage.ts'
 import { Terminal } from '#test/support/terminal.ts'
@@ -53,45 +53,49 @@ test('groups of others are programs', async () => {
   expect(shell('deis hello -v')).toEqual({ code: 5, out: ' -v\n', err: '' })
 })
 
-test('bash completes commands, options and names of apps', async () => {
-  await using stage = await ControllerStage.start({ times: quick })
-  await terminal.deis(`register http://deis.localhost:${stage.controller.port} --username=alice --password=x --email=`)
-  for (const app of ['cart', 'shop', 'shoes']) await terminal.deis(`create ${app} --no-remote`)
-  // One bash for all: a line to complete, and what it offers.
-  const lines = [
-    'deis apps:cr',
-    'deis doc',
-    'deis scale --a',
-    'deis info -a sh',
-    'deis info --app=ca',
-    'deis completion ',
-    'deis -c client info -a c',
-    'deis run -- -',
-  ]
-  const script = [
-    'source <(deis completion bash)',
-    ...lines.map(line => `COMP_LINE='${line}' COMP_POINT=${line.length}; COMPREPLY=(); _deis; echo "\${COMPREPLY[*]}"`),
-  ]
-  // Not synchronously: the controller is in this process.
-  const { stdout } = await promisify(execFile)('bash', ['-c', script.join('\n')], { cwd: terminal.directory, env })
-  expect(stdout.split('\n')).toEqual([
-    'create',
-    'doctor',
-    '--app',
-    'shoes shop',
-    'cart',
-    'bash fish zsh',
-    'cart',
-    '',
-    '',
-  ])
-})
+describe('completion', () => {
+  let stage: ControllerStage
+  beforeAll(async () => {
+    stage = await ControllerStage.start({ times: quick })
+    const url = `http://deis.localhost:${stage.controller.port}`
+    await terminal.deis(`register ${url} --username=alice --password=x --email=`)
+    for (const app of ['cart', 'shop', 'shoes']) await terminal.deis(`create ${app} --no-remote`)
+  })
+  afterAll(() => stage[Symbol.asyncDispose]())
 
-test('completion offers nothing rather than an error', async () => {
-  await using bare = await Terminal.open()
-  expect(await bare.deis('__complete -- info -a ')).toEqual({ code: 0, out: '', err: '' })
-  expect(await bare.deis('__complete -- nonsense ')).toEqual({ code: 0, out: '', err: '' })
-  expect((await bare.deis('completion tcsh')).err).toBe('Error: "tcsh" is not bash, zsh or fish\n')
+  test.each([
+    ['doc', 'doctor'],
+    ['apps:cr', 'apps:create'],
+    ['help lim', 'limits limits:list limits:set limits:unset'],
+    ['scale --a', '--app'],
+    ['info -a sh', 'shoes shop'],
+    ['info --app=ca', '--app=cart'],
+    ['-c client info -a c', 'cart'],
+    ['completion ', 'bash fish zsh'],
+    ['run -- -', ''],
+    ['nonsense ', ''],
+    ['info -c none -a ', ''],
+  ])('deis %s', async (line, offered) => {
+    const said = await terminal.type(['__complete', '--', ...line.split(' ')])
+    expect(said).toEqual({ code: 0, out: offered === '' ? '' : `${offered.replaceAll(' ', '\n')}\n`, err: '' })
+  })
+
+  test('bash asks for it, and replaces what follows the last : or =', async () => {
+    const lines = ['deis apps:cr', 'deis info --app=ca']
+    const script = [
+      'source <(deis completion bash)',
+      ...lines.map(
+        line => `COMP_LINE='${line}' COMP_POINT=${line.length}; COMPREPLY=(); _deis; echo "\${COMPREPLY[*]}"`,
+      ),
+    ]
+    // Not synchronously: the controller is in this process.
+    const { stdout } = await promisify(execFile)('bash', ['-c', script.join('\n')], { cwd: terminal.directory, env })
+    expect(stdout).toBe('create\ncart\n')
+  })
+
+  test('a shell that is none of them', async () => {
+    expect((await terminal.deis('completion tcsh')).err).toBe('Error: "tcsh" is not bash, zsh or fish\n')
+  })
 })
 
 test('the bundle runs without the sources', async () => {
