@@ -48,8 +48,8 @@ export const groups: Readonly<Record<string, Group>> = {
     bare: 'list',
     verbs: {
       list: 'list autoscale options of an application',
-      set: 'turn on autoscale per app process type',
-      unset: 'turn off autoscale per app process type',
+      set: 'turn on autoscale for an app',
+      unset: 'turn off autoscale for an app',
     },
     load: () => import('./commands/autoscale.ts'),
   },
@@ -113,8 +113,8 @@ export const groups: Readonly<Record<string, Group>> = {
     about: 'manage git for applications',
     bare: null,
     verbs: {
-      remote: 'adds git remote of application to repository',
-      remove: 'removes git remote of application from repository',
+      remote: 'Adds git remote of application to repository',
+      remove: 'Removes git remote of application from repository',
     },
     load: () => import('./commands/git.ts'),
   },
@@ -162,9 +162,9 @@ export const groups: Readonly<Record<string, Group>> = {
     about: 'manage maintenance mode of an application',
     bare: 'info',
     verbs: {
-      info: 'view maintenance mode for an application',
-      on: 'enable maintenance mode for an app',
-      off: 'disable maintenance mode for an app',
+      info: 'view maintenance mode of an application',
+      on: 'turn on maintenance for an app',
+      off: 'turn off maintenance for an app',
     },
     load: () => import('./commands/maintenance.ts'),
   },
@@ -267,7 +267,7 @@ export const groups: Readonly<Record<string, Group>> = {
     bare: 'list',
     verbs: {
       add: "adds addresses to the application's whitelist",
-      list: "list addresses of the application's whitelist",
+      list: "list addresses in the application's whitelist",
       remove: "remove addresses from the application's whitelist",
     },
     load: () => import('./commands/whitelist.ts'),

@@ -5,7 +5,7 @@ import type { Settings } from './app-records.ts'
 import { change, look } from './setting.ts'
 
 export const commands: Commands = {
-  info: look<Settings>('Prints info about the current maintenance mode of an application.', 'settings', answer => [
+  info: look<Settings>("Prints info about the current application's maintenance state.", 'settings', answer => [
     `Maintenance mode is ${answer.maintenance === true ? 'on' : 'off'}.`,
   ]),
   on: change('Enables maintenance mode for an app.', 'settings', 'Enabling maintenance mode for', {

@@ -11,7 +11,7 @@ import { processLines } from './processes.ts'
 const podLimit = 1000
 
 const list: Command = {
-  about: 'Lists processes servicing an application, each with its state, its release and its age.',
+  about: 'Lists processes servicing an application.\n\nEach has its state, its release and its age.',
   options: [appOption, jsonOption],
   async run(context, args) {
     const { output } = context

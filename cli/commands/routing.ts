@@ -5,7 +5,7 @@ import type { Settings } from './app-records.ts'
 import { change, look } from './setting.ts'
 
 export const commands: Commands = {
-  info: look<Settings>('Prints info about the current routability of an application.', 'settings', answer => [
+  info: look<Settings>("Prints info about the current application's routability.", 'settings', answer => [
     `Routing is ${answer.routable === true ? 'enabled' : 'disabled'}.`,
   ]),
   enable: change('Enables routability for an app.', 'settings', 'Enabling routing for', { routable: true }),

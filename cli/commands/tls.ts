@@ -8,12 +8,12 @@ interface Tls {
 }
 
 export const commands: Commands = {
-  info: look<Tls>("Prints info about an application's TLS settings.", 'tls', ({ https_enforced }, app) => [
+  info: look<Tls>("Prints info about the current application's TLS settings.", 'tls', ({ https_enforced }, app) => [
     `=== ${app} TLS`,
     `HTTPS Enforced: ${https_enforced ?? 'not set'}`,
   ]),
   enable: change(
-    'Enable the router to enforce https-only requests to an application.',
+    'Enable the router to enforce https-only requests to the current application.',
     'tls',
     'Enabling https-only requests for',
     {
@@ -21,7 +21,7 @@ export const commands: Commands = {
     },
   ),
   disable: change(
-    'Disable the router to enforce https-only requests to an application.',
+    'Disable the router from enforcing https-only requests to the current application.',
     'tls',
     'Disabling https-only requests for',
     {

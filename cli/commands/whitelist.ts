@@ -10,7 +10,7 @@ const addressesArgument = {
 } as const
 
 const add: Command = {
-  about: "Adds addresses to an application's whitelist.",
+  about: 'Adds addresses to an application whitelist.',
   positionals: [addressesArgument],
   options: [appOption],
   async run(context, args) {
@@ -25,7 +25,7 @@ const add: Command = {
 }
 
 const list: Command = {
-  about: "Lists the addresses of an application's whitelist.",
+  about: 'Lists whitelisted addresses for an application.',
   options: [appOption, jsonOption],
   async run(context, args) {
     const { output } = context
@@ -38,7 +38,7 @@ const list: Command = {
 }
 
 const remove: Command = {
-  about: "Removes addresses from an application's whitelist.",
+  about: 'Removes addresses from an application whitelist.',
   positionals: [addressesArgument],
   options: [appOption],
   async run(context, args) {

@@ -34,6 +34,18 @@ test('help in all its ways', async () => {
     )
 })
 
+test.each([
+  ['tags:list', 'Lists tags for an application.'],
+  ['config:set', 'Sets environment variables for an application.'],
+  ['registry:unset', 'Unsets registry information for an application.'],
+  ['routing:info', "Prints info about the current application's routability."],
+  ['labels:list', 'Prints a list of labels of the application.'],
+  ['maintenance:info', "Prints info about the current application's maintenance state."],
+  ['ps:list', 'Lists processes servicing an application.'],
+])('help of %s begins as that of the original', async (name, line) => {
+  expect((await terminal.deis(`help ${name}`)).out.split('\n', 1)[0]).toBe(line)
+})
+
 test('auth and git alone print their verbs', async () => {
   for (const group of ['auth', 'git', 'router'])
     expect(await terminal.deis(group)).toMatchObject({
