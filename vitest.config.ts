@@ -14,6 +14,7 @@ process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('node_modules/.cache/co
 const together = [
   'bench/{change,cluster,soak,support}/!(process-stat).test.ts',
   'builder/build/kubernetes/!(source-server).test.ts',
+  'cli/**/*.test.ts',
   'controller/{cluster/kubernetes,domain}/*.test.ts',
   'kube/*.test.ts',
   'router/control/!(data-plane|snapshot|spare-workers).test.ts',

@@ -19,7 +19,12 @@ beforeAll(async () => {
   programs = join(terminal.directory, 'bin')
   await mkdir(programs)
   await symlink(join(root, 'cli/bin/deis.mjs'), join(programs, 'deis'))
-  env = { ...terminal.env, PATH: [programs, dirname(process.execPath), process.env.PATH].join(delimiter) }
+  const { NODE_COMPILE_CACHE = '' } = process.env
+  env = {
+    ...terminal.env,
+    NODE_COMPILE_CACHE,
+    PATH: [programs, dirname(process.execPath), process.env.PATH].join(delimiter),
+  }
 })
 afterAll(() => terminal[Symbol.asyncDispose]())
 
