@@ -71,7 +71,11 @@ Use 'deis help [command]' to learn more.
 }
 
 export function commandHelp(name: string, { about, positionals = [], options = [] }: Command): string {
-  const usage = ['Usage: deis', name, usageOf(positionals), options.length === 0 ? '' : '[options]']
+  const shownOptions = options.length === 0 ? '' : '[options]'
+  // Where arguments may have options of their own, ours come first.
+  const isLast = positionals.some(one => one.name.startsWith('[--]'))
+  const order = isLast ? [shownOptions, usageOf(positionals)] : [usageOf(positionals), shownOptions]
+  const usage = ['Usage: deis', name, ...order]
   const parts = [about.trim(), usage.filter(part => part !== '').join(' ')]
   if (positionals.length > 0)
     parts.push(`Arguments:\n${positionals.map(one => `  ${one.name}\n    ${one.help}`).join('\n')}`)
