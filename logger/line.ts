@@ -66,12 +66,27 @@ function textOfTime(time: number): string {
   return lastText
 }
 
-/** One line of it, without NUL: line ends inside are written as rsyslog does (`#012`), those at the end are left out. */
+/**
+ * One line of it, of `maxText` octets at most and without NUL. Line ends inside are written as rsyslog does (`#012`), those at
+ * the end are left out.
+ */
 export function oneLine(text: string): string {
   let end = text.length
   while (end > 0 && (text.charCodeAt(end - 1) === 0x0a || text.charCodeAt(end - 1) === 0x0d)) end--
   const line = end === text.length ? text : text.slice(0, end)
-  return /[\n\r\0]/.test(line) ? line.replace(/[\n\r\0]/g, octet => octalOf[octet as keyof typeof octalOf]) : line
+  return bounded(
+    /[\n\r\0]/.test(line) ? line.replace(/[\n\r\0]/g, octet => octalOf[octet as keyof typeof octalOf]) : line,
+  )
 }
 
 const octalOf = { '\n': '#012', '\r': '#015', '\0': '#000' } as const
+
+function bounded(text: string): string {
+  // A unit of UTF-16 takes three octets at most.
+  if (text.length * 3 <= maxText || Buffer.byteLength(text) <= maxText) return text
+  // What is left of a character that was cut is no character.
+  return Buffer.from(text.slice(0, maxText))
+    .subarray(0, maxText)
+    .toString()
+    .replace(/\ufffd+$/, '')
+}

@@ -1,7 +1,7 @@
 // A line as a message of syslog (RFC 5424). From collector to logger and from logger to log drains it is the same: APP-NAME is
 // the app, PROCID the process, MSGID who wrote the line. Pure.
 
-import type { LogLine } from '../line.ts'
+import { isTime, type LogLine } from '../line.ts'
 
 /** Facility user, severity notice: 1 * 8 + 5. */
 const priority = 13
@@ -22,7 +22,7 @@ let lastTimestamp = ''
 function timestampOf(time: number): string {
   if (time !== lastTime) {
     lastTime = time
-    lastTimestamp = new Date(time).toISOString()
+    lastTimestamp = isTime(time) ? new Date(time).toISOString() : '-'
   }
   return lastTimestamp
 }

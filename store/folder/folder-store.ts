@@ -17,6 +17,7 @@ import {
 } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
+import { claimFolder } from '#kit/claim-folder.ts'
 import { exitCode, StartupError } from '#kit/exit.ts'
 import { checkKey, checkPrefix } from '../keys.ts'
 import { checkRange, nothingToRead } from '../range.ts'
@@ -28,7 +29,6 @@ import {
   StoreError,
   type Upload,
 } from '../store.ts'
-import { claimFolder } from './claim.ts'
 import { Aside, fill, isInside, openAside, removeEmptyDirectories, syncDirectories } from './durable.ts'
 import { codeOf, explain } from './faults.ts'
 import { FolderUploads } from './folder-uploads.ts'

@@ -1,8 +1,8 @@
-// One process for a folder: two would take each other's half-written files for left-over ones.
+// One process for a folder: two would spoil each other's files.
 
 import { closeSync, constants, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { exitCode, StartupError } from '#kit/exit.ts'
+import { exitCode, StartupError } from './exit.ts'
 
 /**
  * Locks the file until disposed. Node has no call for a file lock, but SQLite's lock on an empty database is one, which the

@@ -1,0 +1,202 @@
+// What one source has written of one app: segments on disk, of which the last is appended to, and lines in memory that wait for the
+// next flush. Segments that are full are never written again; the oldest is removed as a whole.
+
+import { type FileHandle, mkdir, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { LogSource } from '../line.ts'
+import type { Files } from './files.ts'
+import { segmentName } from './record.ts'
+
+export interface Segment {
+  readonly number: number
+  readonly path: string
+  /** Octets of whole lines; what a file has beyond it is of no write that ended well. */
+  size: number
+}
+
+/** All lines of one moment. */
+export interface Snapshot {
+  /** Oldest first. */
+  readonly segments: readonly { readonly path: string; readonly size: number }[]
+  /** Records that come after them. */
+  readonly records: readonly string[]
+}
+
+/** What a flush did. */
+export interface Flushed {
+  readonly lines: number
+  readonly octets: number
+  /** Lines that the disk did not take. */
+  readonly dropped: number
+  readonly error: unknown
+}
+
+export interface SegmentBounds {
+  /** Octets of all segments. */
+  readonly most: number
+  /** Octets of one; a single line may be longer. */
+  readonly segment: number
+}
+
+interface Waiting {
+  readonly record: string
+  readonly octets: number
+}
+
+/** The end of a file that is looked at for the last line end: longer than any record. */
+const tornMost = 64 * 1024
+
+export class SourceLog {
+  readonly source: LogSource
+  readonly #directory: string
+  readonly #files: Files
+  readonly #segments: Segment[]
+  /** Whether the last segment is of an earlier process, which may have died in the middle of a line. */
+  #inherited: boolean
+  #size: number
+  #waiting: Waiting[] = []
+  #waitingOctets = 0
+  /** Taken from `#waiting` by the flush that runs. */
+  #writing: readonly Waiting[] = []
+
+  /** `segments`: what is on disk, oldest first. */
+  constructor(source: LogSource, directory: string, files: Files, segments: Segment[]) {
+    this.source = source
+    this.#directory = directory
+    this.#files = files
+    this.#segments = segments
+    this.#inherited = segments.length > 0
+    this.#size = segments.reduce((sum, { size }) => sum + size, 0)
+  }
+
+  /** Octets on disk. */
+  get size(): number {
+    return this.#size
+  }
+
+  get waitingOctets(): number {
+    return this.#waitingOctets
+  }
+
+  append(record: string, octets: number): void {
+    this.#waiting.push({ record, octets })
+    this.#waitingOctets += octets
+  }
+
+  snapshot(): Snapshot {
+    const segments = this.#segments.map(({ path, size }) => ({ path, size }))
+    return { segments, records: [...this.#writing, ...this.#waiting].map(({ record }) => record) }
+  }
+
+  /**
+   * Writes what waits. Never rejects: what the disk does not take is dropped. To be called one at a time. `touched` hears of
+   * each file that was written to, and of the directory of one that was made.
+   */
+  async flush(bounds: SegmentBounds, touched: (path: string, directory: boolean) => void): Promise<Flushed> {
+    this.#writing = this.#waiting
+    this.#waiting = []
+    this.#waitingOctets = 0
+    const done = { lines: 0, octets: 0, dropped: 0, error: null as unknown }
+    while (this.#writing.length > 0) {
+      let segment = this.#segments.at(-1)
+      const first = this.#writing[0]!.octets
+      if (segment === undefined || (segment.size > 0 && segment.size + first > bounds.segment)) segment = this.#roll()
+      const batch = batchFor(this.#writing, bounds.segment - segment.size)
+      try {
+        await this.#write(segment, batch.text, batch.octets, touched)
+        done.lines += batch.count
+        done.octets += batch.octets
+      } catch (error) {
+        done.dropped += batch.count
+        done.error = error
+        // Somebody has removed the file.
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') this.#roll()
+      }
+      this.#writing = this.#writing.slice(batch.count)
+      while (this.#segments.length > 1 && this.#size > bounds.most) await this.removeOldest()
+    }
+    return done
+  }
+
+  /** Removes the oldest segment; the one that is appended to, too, if it is the last. */
+  async removeOldest(): Promise<void> {
+    if (this.#segments.length === 1) this.#roll()
+    const oldest = this.#segments.shift()
+    if (oldest === undefined) return
+    this.#files.forget(oldest.path)
+    this.#size -= oldest.size
+    // One that stays is found at the next start, and is then the first to go.
+    await unlink(oldest.path).catch(() => {})
+  }
+
+  /** Nothing is to be written any more. */
+  forgetFiles(): void {
+    for (const { path } of this.#segments) this.#files.forget(path)
+    this.#waiting = []
+    this.#waitingOctets = 0
+  }
+
+  async #write(
+    segment: Segment,
+    text: string,
+    octets: number,
+    touched: (path: string, directory: boolean) => void,
+  ): Promise<void> {
+    const create = segment.size === 0
+    if (create) await mkdir(this.#directory, { recursive: true, mode: 0o700 })
+    await this.#files.use(segment.path, create, async file => {
+      if (this.#inherited) {
+        const size = await cutTorn(file, segment.size)
+        this.#size += size - segment.size
+        segment.size = size
+        this.#inherited = false
+      }
+      try {
+        const buffer = Buffer.from(text)
+        for (let at = 0; at < octets; ) at += (await file.write(buffer, at, octets - at)).bytesWritten
+      } catch (error) {
+        // Half a line must not become the beginning of the next one; where it cannot be taken away, nothing more is added.
+        await file.truncate(segment.size).catch(() => this.#roll())
+        throw error
+      }
+    })
+    segment.size += octets
+    this.#size += octets
+    touched(segment.path, false)
+    if (create) touched(this.#directory, true)
+  }
+
+  #roll(): Segment {
+    const last = this.#segments.at(-1)
+    if (last !== undefined) this.#files.forget(last.path)
+    const number = (last?.number ?? 0) + 1
+    const segment = { number, path: join(this.#directory, segmentName(this.source, number)), size: 0 }
+    this.#segments.push(segment)
+    this.#inherited = false
+    return segment
+  }
+}
+
+/** As many as there is room for, and one at least. */
+function batchFor(waiting: readonly Waiting[], room: number): { count: number; octets: number; text: string } {
+  let count = 0
+  let octets = 0
+  let text = ''
+  for (const one of waiting) {
+    if (count > 0 && octets + one.octets > room) break
+    text += one.record
+    octets += one.octets
+    count++
+  }
+  return { count, octets, text }
+}
+
+/** Cuts the file after its last line end; returns its size then. */
+async function cutTorn(file: FileHandle, size: number): Promise<number> {
+  if (size === 0) return 0
+  const from = Math.max(0, size - tornMost)
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(size - from), 0, size - from, from)
+  const whole = from + buffer.subarray(0, bytesRead).lastIndexOf(0x0a) + 1
+  if (whole < size) await file.truncate(whole)
+  return whole
+}
