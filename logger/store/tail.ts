@@ -77,7 +77,10 @@ async function readBackwards(path: string, size: number, take: (record: string) 
   }
 }
 
-/** Lines of several sources in the order of their times; each source's keep the order in which they came. The last `most`. */
+/**
+ * The last `most` lines of several sources in the order of their times, at the same time in the order of the sources; each
+ * source's lines keep the order in which they came.
+ */
 export function mergeByTime(sources: readonly (readonly LogLine[])[], most: number): LogLine[] {
   const left = sources.map(lines => lines.length)
   const newestFirst: LogLine[] = []
@@ -86,7 +89,7 @@ export function mergeByTime(sources: readonly (readonly LogLine[])[], most: numb
     let time = -1
     for (let i = 0; i < sources.length; i++) {
       const line = left[i]! > 0 ? sources[i]![left[i]! - 1]! : null
-      if (line !== null && line.time > time) {
+      if (line !== null && line.time >= time) {
         latest = i
         time = line.time
       }

@@ -147,7 +147,7 @@ export class Deframer {
     const end = found < 0 ? chunk.length : found
     const taken = Math.min(end, at + this.#most - this.#length)
     this.#hold(chunk, at, taken)
-    if (taken === end && found < 0 && this.#length < this.#most) return end
+    if (taken === end && found < 0) return end
     const message = this.#held.subarray(0, this.#length)
     this.#reset()
     if (found >= 0 && taken === end) {

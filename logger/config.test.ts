@@ -1,0 +1,62 @@
+import { expect, test } from 'vitest'
+import { StartupError } from '#kit/exit.ts'
+import { type LoggerConfig, parseConfig } from './config.ts'
+
+const pem = '-----BEGIN CERTIFICATE-----\n'
+const readText = (file: string): string | null => (file === 'ca.pem' ? pem : file === 'empty' ? '' : null)
+
+function configOf(args: readonly string[], env: Readonly<Record<string, string>> = {}): LoggerConfig {
+  const command = parseConfig(args, env, '1.2.3', readText)
+  if (command.kind !== 'run') throw new Error('no configuration')
+  return command.config
+}
+
+test('what is not said', () => {
+  expect(configOf(['--folder', '/data'])).toEqual({
+    ...{ address: '0.0.0.0', httpPort: 8088, adminPort: 8089, udpPort: 1514, tcpPort: 1514, tls: null },
+    ...{ folder: '/data', appSize: 16_777_216, totalSize: 2_147_483_648, maxApps: 10_000 },
+    ...{ appLines: 5000, appOctets: 4_194_304, udpRate: 20_000, maxConnections: 1000, connectionsPerAddress: 100 },
+    ...{ idleTimeout: 3_600_000, maxFollowers: 200, maxDrains: 1000, drainNetworks: [], drainAuthorities: null },
+  })
+})
+
+test('by variables, and what is off', () => {
+  const tls = {
+    DEIS_LOGGER_TLS_CERTIFICATE: 'a.crt',
+    DEIS_LOGGER_TLS_KEY: 'a.key',
+    DEIS_LOGGER_TLS_AUTHORITIES: 'ca.pem',
+  }
+  const env = {
+    DEIS_LOGGER_FOLDER: '/x',
+    DEIS_LOGGER_UDP_PORT: 'off',
+    DEIS_LOGGER_DRAIN_NETWORKS: '10.0.0.0/8, fd00::/8',
+  }
+  expect(
+    configOf(['--admin-port', 'off', '--tcp-port', '0', '--drain-authorities', 'ca.pem'], { ...env, ...tls }),
+  ).toMatchObject({
+    ...{ folder: '/x', udpPort: null, adminPort: null, tcpPort: 0, drainAuthorities: pem },
+    drainNetworks: [
+      { address: '10.0.0.0', prefix: 8 },
+      { address: 'fd00::', prefix: 8 },
+    ],
+    tls: { port: 6514, certificate: 'a.crt', key: 'a.key', authorities: 'ca.pem' },
+  })
+})
+
+const faults: [args: readonly string[], message: string][] = [
+  [[], 'there is no --folder'],
+  [['--udp-port', 'on'], '--udp-port must be a port or off'],
+  [['--tcp-port', '65536'], '--tcp-port must be a port or off'],
+  [['--tls-certificate', 'a'], '--tls-certificate and --tls-key go together'],
+  [['--tls-authorities', 'a'], '--tls-authorities goes with'],
+  [['--drain-networks', '10.0.0.0/8,x'], '--drain-networks must be networks'],
+  [['--drain-authorities', 'empty'], '--drain-authorities must be a file with certificates'],
+  [['--drain-authorities', 'nowhere'], '--drain-authorities must be a file with certificates'],
+  [['--tcp-port', '8088'], '--http-port and --tcp-port are both 8088'],
+  [['--app-size', '0'], '--app-size must be a whole number'],
+  [['--address', 'localhost'], '--address must be an IP address'],
+]
+test.for(faults)('%j', ([args, message]) => {
+  expect(() => configOf(args)).toThrow(StartupError)
+  expect(() => configOf(args)).toThrow(message)
+})
