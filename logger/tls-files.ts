@@ -8,7 +8,7 @@ import type { TlsConfig } from './config.ts'
 import type { TlsMaterial } from './input/stream.ts'
 
 /** How often files are looked at, milliseconds. */
-const interval = 30_000
+const usualInterval = 30_000
 
 /** Throws StartupError 64 when the files are none, or do not belong together. */
 export function readTlsFiles(config: TlsConfig): TlsMaterial {
@@ -23,7 +23,12 @@ export function readTlsFiles(config: TlsConfig): TlsMaterial {
 }
 
 /** Calls back with what is in the files whenever they have changed and are good; what is not is logged, and what was before stays. */
-export function watchTlsFiles(config: TlsConfig, log: Logger, onChange: (material: TlsMaterial) => void): Disposable {
+export function watchTlsFiles(
+  config: TlsConfig,
+  log: Logger,
+  onChange: (material: TlsMaterial) => void,
+  interval = usualInterval,
+): Disposable {
   let seen = stampOf(config)
   const look = (): void => {
     const stamp = stampOf(config)

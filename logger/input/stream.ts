@@ -43,14 +43,16 @@ const maxMessage = 20 * 1024
 const handshakeTimeout = 10_000
 /** After which a connection whose other end is gone without a word is noticed, milliseconds. */
 const probeAfter = 60_000
-/** How long what senders have on the way is still read at the end, milliseconds. */
-const grace = 200
+/** At the end what senders have on the way is still read: until nothing has come for a while, milliseconds, and for so long at most. */
+const grace = { quiet: 200, most: 2000 }
 
 export class StreamInput implements AsyncDisposable {
   readonly #options: StreamOptions
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   readonly #byAddress = new Map<string, number>()
+  /** When the last octets came, monotonic milliseconds. */
+  #readAt = 0
 
   private constructor(options: StreamOptions) {
     this.#options = options
@@ -92,7 +94,11 @@ export class StreamInput implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = once(this.#server, 'close')
     this.#server.close()
-    if (this.#sockets.size > 0) await delay(grace)
+    const began = performance.now()
+    for (let now = began; this.#sockets.size > 0 && now - began < grace.most; now = performance.now()) {
+      if (now - Math.max(began, this.#readAt) >= grace.quiet) break
+      await delay(20)
+    }
     for (const socket of this.#sockets) socket.destroy()
     await closed
   }
@@ -131,6 +137,7 @@ export class StreamInput implements AsyncDisposable {
     socket.setTimeout(bounds.idle, () => socket.destroy())
     socket.on('error', () => {})
     socket.on('data', (chunk: Buffer) => {
+      this.#readAt = performance.now()
       deframer.push(chunk)
       if (!store.busy) return
       socket.pause()

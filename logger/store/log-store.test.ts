@@ -196,17 +196,17 @@ test('a disk that is full, in the middle of a line: lines are dropped and counte
   const store = start({ open: full })
   store.append(line('foo', 'before'), 0)
   await store.flush()
-  room = 10
-  for (const text of ['lost', 'lost, too']) store.append(line('foo', text), 0)
+  room = 45
+  for (const text of ['fits', 'lost', 'lost, too']) store.append(line('foo', text), 0)
   store.append(line('bar', 'lost'), 0)
   await store.flush()
   expect(dropped).toBe(3)
-  expect(textsOf(await store.tail('foo', both, all))).toEqual(['before'])
+  expect(textsOf(await store.tail('foo', both, all))).toEqual(['before', 'fits'])
   room = Number.POSITIVE_INFINITY
   for (const app of ['foo', 'bar']) store.append(line(app, 'after'), 0)
   await store.flush()
   const again = await restart(store)
-  expect(textsOf(await again.tail('foo', both, all))).toEqual(['before', 'after'])
+  expect(textsOf(await again.tail('foo', both, all))).toEqual(['before', 'fits', 'after'])
   expect(textsOf(await again.tail('bar', both, all))).toEqual(['after'])
   expect(dropped).toBe(3)
 })

@@ -42,6 +42,11 @@ export type Refusal = 'apps' | 'disk' | 'removed'
 const defaultFlushInterval = 200
 /** Milliseconds after which what was written is made durable. */
 const syncInterval = 1000
+/**
+ * How long that may take, milliseconds: it holds up the writing of others, and with thousands of busy apps no disk does it in a
+ * second. At the end the kernel has everything anyway.
+ */
+const syncBudget = { each: 500, last: 2000 }
 /** Octets that may wait for the disk: of one source of an app, and of all; senders that can wait do from half of it on. */
 const maxWaiting = { source: 4 * 1024 * 1024, all: 32 * 1024 * 1024 }
 /** Senders without an app whose lines are kept. */
@@ -63,7 +68,7 @@ export class LogStore {
   #senders = 0
   readonly #dirty = new Map<SourceLog, AppLog>()
   /** Files and directories that were written to, since they were last made durable. */
-  #touched = new Map<string, boolean>()
+  readonly #touched = new Map<string, boolean>()
   #size = 0
   #waiting = 0
   #flushed = 0
@@ -193,13 +198,13 @@ export class LogStore {
     return this.#flushing
   }
 
-  /** Everything that came is on disk, and durable. */
+  /** Everything that came is on disk, and as a rule durable. */
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer)
     await this.#flushing
     await this.flush()
     await this.#syncing
-    await this.#sync()
+    await this.#sync(syncBudget.last)
     await this.#files.close()
     this.#claim[Symbol.dispose]()
   }
@@ -312,31 +317,34 @@ export class LogStore {
     }
   }
 
-  #sync(): Promise<void> {
-    this.#syncing ??= this.#syncAll().finally(() => {
+  #sync(longest = syncBudget.each): Promise<void> {
+    this.#syncing ??= this.#syncAll(longest).finally(() => {
       this.#syncing = null
     })
     return this.#syncing
   }
 
-  async #syncAll(): Promise<void> {
-    const touched = this.#touched
-    this.#touched = new Map()
-    for (const [path, directory] of touched) {
-      try {
-        if (directory) await this.#syncDirectory(path)
-        else await this.#files.use(path, false, file => file.datasync())
-      } catch (error) {
-        // Removed since, as old ones are.
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#complain(error, 'lines could not be made durable')
-      }
+  /** The rest of what takes too long is first in the next round. */
+  async #syncAll(longest: number): Promise<void> {
+    const deadline = performance.now() + longest
+    let directories = false
+    for (const [path, isDirectory] of this.#touched) {
+      if (performance.now() > deadline) break
+      this.#touched.delete(path)
+      directories ||= isDirectory
+      await this.#syncOne(path, isDirectory)
     }
+    if (directories) await this.#syncOne(this.#root, true)
   }
 
-  async #syncDirectory(path: string): Promise<void> {
-    for (const each of [path, this.#root]) {
-      const directory = await open(each, 'r')
+  async #syncOne(path: string, isDirectory: boolean): Promise<void> {
+    try {
+      if (!isDirectory) return await this.#files.use(path, false, file => file.datasync())
+      const directory = await open(path, 'r')
       await directory.sync().finally(() => directory.close())
+    } catch (error) {
+      // Removed since, as old ones are.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#complain(error, 'lines could not be made durable')
     }
   }
 

@@ -24,7 +24,6 @@ export interface Snapshot {
 
 /** What a flush did. */
 export interface Flushed {
-  readonly lines: number
   readonly octets: number
   /** Lines that the disk did not take. */
   readonly dropped: number
@@ -45,6 +44,7 @@ interface Waiting {
 
 /** The end of a file that is looked at for the last line end: longer than any record. */
 const tornMost = 64 * 1024
+const lineFeed = 0x0a
 
 export class SourceLog {
   readonly source: LogSource
@@ -96,22 +96,19 @@ export class SourceLog {
     this.#writing = this.#waiting
     this.#waiting = []
     this.#waitingOctets = 0
-    const done = { lines: 0, octets: 0, dropped: 0, error: null as unknown }
+    const done = { octets: 0, dropped: 0, error: null as unknown }
     while (this.#writing.length > 0) {
       let segment = this.#segments.at(-1)
       const first = this.#writing[0]!.octets
       if (segment === undefined || (segment.size > 0 && segment.size + first > bounds.segment)) segment = this.#roll()
       const batch = batchFor(this.#writing, bounds.segment - segment.size)
-      try {
-        await this.#write(segment, batch.text, batch.octets, touched)
-        done.lines += batch.count
-        done.octets += batch.octets
-      } catch (error) {
-        done.dropped += batch.count
-        done.error = error
-        // Somebody has removed the file.
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') this.#roll()
-      }
+      const { taken, error } = await this.#write(segment, batch.octets, batch.text, touched)
+      const lines = taken.length === batch.octets ? batch.count : countLines(taken)
+      done.octets += taken.length
+      done.dropped += batch.count - lines
+      done.error ??= error
+      // Somebody has removed the file.
+      if ((error as NodeJS.ErrnoException | null)?.code === 'ENOENT') this.#roll()
       this.#writing = this.#writing.slice(batch.count)
       while (this.#segments.length > 1 && this.#size > bounds.most) await this.removeOldest()
     }
@@ -136,34 +133,50 @@ export class SourceLog {
     this.#waitingOctets = 0
   }
 
+  /** Returns what the disk took: whole lines, and all of them when there is no error. */
   async #write(
     segment: Segment,
-    text: string,
     octets: number,
+    text: string,
     touched: (path: string, directory: boolean) => void,
-  ): Promise<void> {
+  ): Promise<{ readonly taken: Buffer; readonly error: unknown }> {
+    const buffer = Buffer.from(text)
     const create = segment.size === 0
-    if (create) await mkdir(this.#directory, { recursive: true, mode: 0o700 })
-    await this.#files.use(segment.path, create, async file => {
-      if (this.#inherited) {
-        const size = await cutTorn(file, segment.size)
-        this.#size += size - segment.size
-        segment.size = size
-        this.#inherited = false
-      }
-      try {
-        const buffer = Buffer.from(text)
-        for (let at = 0; at < octets; ) at += (await file.write(buffer, at, octets - at)).bytesWritten
-      } catch (error) {
-        // Half a line must not become the beginning of the next one; where it cannot be taken away, nothing more is added.
-        await file.truncate(segment.size).catch(() => this.#roll())
-        throw error
-      }
-    })
-    segment.size += octets
-    this.#size += octets
-    touched(segment.path, false)
-    if (create) touched(this.#directory, true)
+    let written = 0
+    let error: unknown = null
+    try {
+      if (create) await mkdir(this.#directory, { recursive: true, mode: 0o700 })
+      await this.#files.use(segment.path, create, async file => {
+        if (this.#inherited) await this.#cutTorn(segment, file)
+        try {
+          while (written < octets) written += (await file.write(buffer, written, octets - written)).bytesWritten
+        } catch (cause) {
+          written = written === 0 ? 0 : buffer.lastIndexOf(lineFeed, written - 1) + 1
+          // Half a line must not become the beginning of the next one; where it cannot be taken away, nothing more is added.
+          await file.truncate(segment.size + written).catch(() => this.#roll())
+          throw cause
+        }
+      })
+    } catch (cause) {
+      error = cause
+    }
+    segment.size += written
+    this.#size += written
+    if (written > 0) touched(segment.path, false)
+    if (create && written > 0) touched(this.#directory, true)
+    return { taken: buffer.subarray(0, written), error }
+  }
+
+  /** Cuts the file after its last line end. */
+  async #cutTorn(segment: Segment, file: FileHandle): Promise<void> {
+    const { size } = segment
+    const from = Math.max(0, size - tornMost)
+    const end = Buffer.alloc(size - from)
+    const read = size === 0 ? 0 : (await file.read(end, 0, end.length, from)).bytesRead
+    segment.size = from + end.subarray(0, read).lastIndexOf(lineFeed) + 1
+    this.#size -= size - segment.size
+    this.#inherited = false
+    if (segment.size < size) await file.truncate(segment.size)
   }
 
   #roll(): Segment {
@@ -191,12 +204,8 @@ function batchFor(waiting: readonly Waiting[], room: number): { count: number; o
   return { count, octets, text }
 }
 
-/** Cuts the file after its last line end; returns its size then. */
-async function cutTorn(file: FileHandle, size: number): Promise<number> {
-  if (size === 0) return 0
-  const from = Math.max(0, size - tornMost)
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(size - from), 0, size - from, from)
-  const whole = from + buffer.subarray(0, bytesRead).lastIndexOf(0x0a) + 1
-  if (whole < size) await file.truncate(whole)
-  return whole
+function countLines(octets: Buffer): number {
+  let lines = 0
+  for (let at = octets.indexOf(lineFeed); at >= 0; at = octets.indexOf(lineFeed, at + 1)) lines++
+  return lines
 }
