@@ -17,6 +17,7 @@ const together = [
   'cli/**/*.test.ts',
   'controller/{cluster/kubernetes,domain}/*.test.ts',
   'kube/*.test.ts',
+  'logger/{config,line,router-line,drains/networks,syslog/*}.test.ts',
   'router/control/!(data-plane|snapshot|spare-workers).test.ts',
   'router/data/{h2,http,policy,table}/*.test.ts',
   'router/data/upstream/!(health-check).test.ts',
