@@ -16,7 +16,8 @@ export interface Collection {
 export interface Selectors {
   /** `a=b,c!=d,e,!f`. */
   readonly labels: string | null
-  /** `metadata.name=…`, `metadata.namespace=…`, the `type` of a Secret and the `involvedObject.name` of an Event. */
+  /** `metadata.name=…`, `metadata.namespace=…`, the `type` of a Secret, the `involvedObject.name` of an Event
+   *  and the `spec.nodeName` of a Pod. */
   readonly fields: string | null
 }
 
@@ -222,20 +223,20 @@ function labelMatches(object: FakeObject, requirement: string): boolean {
   return (labels[key] === value) === (operator !== '!=')
 }
 
+const fields = {
+  'metadata.name': object => object.metadata.name,
+  'metadata.namespace': object => object.metadata.namespace,
+  type: object => object.type,
+  'involvedObject.name': object => (object.involvedObject as { readonly name?: string } | undefined)?.name,
+  'spec.nodeName': object => (object.spec as { readonly nodeName?: string } | undefined)?.nodeName,
+} as const satisfies Record<string, (object: FakeObject) => unknown>
+
 function fieldMatches(object: FakeObject, requirement: string): boolean {
-  const parts = /^(metadata\.name|metadata\.namespace|type|involvedObject\.name)(==?|!=)(.*)$/.exec(requirement)
-  if (parts === null) throw refuse(400, 'BadRequest', `field selector ${JSON.stringify(requirement)} is not supported`)
-  const [, field, operator, value] = parts
-  const { name, namespace } = object.metadata
-  const about = object.involvedObject as { readonly name?: string } | undefined
-  const actual =
-    field === 'type'
-      ? object.type
-      : field === 'metadata.name'
-        ? name
-        : field === 'involvedObject.name'
-          ? about?.name
-          : namespace
+  const parts = /^([^=!]+)(==?|!=)(.*)$/.exec(requirement)
+  const [, field = '', operator, value] = parts ?? []
+  if (!(field in fields))
+    throw refuse(400, 'BadRequest', `field selector ${JSON.stringify(requirement)} is not supported`)
+  const actual = fields[field as keyof typeof fields](object)
   return (actual === value) === (operator !== '!=')
 }
 

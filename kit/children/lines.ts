@@ -78,7 +78,7 @@ export class LineSplitter {
 }
 
 /** `end`, or the few octets less that leave a character of UTF-8 whole. */
-function wholeCharacters(octets: Buffer, end: number): number {
+export function wholeCharacters(octets: Buffer, end: number): number {
   let at = end
   while (at > end - 4 && (octets[at]! & 0xc0) === 0x80) at--
   return (octets[at]! & 0xc0) === 0x80 ? end : at
