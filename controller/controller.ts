@@ -25,6 +25,7 @@ import { grants } from './api/grants.ts'
 import { health } from './api/health.ts'
 import { hooks } from './api/hooks.ts'
 import { keys } from './api/keys.ts'
+import { LogStreams } from './api/log-streams.ts'
 import { Metrics } from './api/metrics.ts'
 import { withDocument } from './api/openapi.ts'
 import { type PasswordCosts, Passwords } from './api/passwords.ts'
@@ -45,6 +46,7 @@ import { AppLives } from './reconcile/apps.ts'
 import { DeployHooks } from './reconcile/deploy-hooks.ts'
 import { Deployer } from './reconcile/deployer.ts'
 import { type Images, localImages, unknownImages } from './reconcile/images.ts'
+import { LogDrains } from './reconcile/log-drains.ts'
 import { HttpLogs } from './reconcile/logs.ts'
 import { Processes } from './reconcile/processes.ts'
 import { Reconciler } from './reconcile/reconciler.ts'
@@ -88,6 +90,7 @@ export class Controller {
   readonly #closing = new AbortController()
   readonly #reconciler: Reconciler
   readonly #deployHooks: DeployHooks
+  readonly #logDrains: LogDrains
   readonly #underWay = new UnderWay()
   readonly #server: FastifyInstance
   readonly #admin: Server
@@ -107,6 +110,8 @@ export class Controller {
     const appLog = new AppLog(appLines, log, events)
     const locks = new AppLocks(store)
     const logs = new HttpLogs(config.logger)
+    const logDrains = new LogDrains({ logger: config.logger, store, appLog })
+    this.#logDrains = logDrains
     const metrics = this.#metrics
     const underWay = this.#underWay
     const ending = this.#ending.signal
@@ -117,15 +122,16 @@ export class Controller {
       ...{ store, cluster, locks, appLog, log, outcomes: metrics },
       ...{ routing, underWay, unsettled, ending },
       hooks: this.#deployHooks,
+      released: app => logDrains.renew(app),
     })
-    const lives = new AppLives({ store, cluster, locks, appLog, logs, log, defaultTags, underWay, ending })
+    const lives = new AppLives({ store, cluster, locks, appLog, logs, logDrains, log, defaultTags, underWay, ending })
     const running = new Processes({ store, cluster, locks, appLog, log, routing, underWay, unsettled, ending })
     const makes = new Releases({
       ...{ deployer, images, appLog, defaultTags, procfilePolicy, ownRegistry },
       nodes: (tags, signal) => cluster.nodes(tags, signal),
     })
     this.#reconciler = new Reconciler({
-      ...{ store, cluster, locks, deployer, lives, routing, unsettled, appLog, log },
+      ...{ store, cluster, locks, deployer, lives, routing, unsettled, logDrains, appLog, log },
       repaired: count => metrics.repaired(count),
     })
     const authentication = new Authentication(store, config.builderKey)
@@ -142,7 +148,10 @@ export class Controller {
         ...users(store, authentication, appLog),
         ...keys(store, authentication, appLog),
         ...certificates(store, authentication, routing, appLog),
-        ...apps({ store, authentication, access, lives, processes: running, logs, events, appLog, reservedNames }),
+        ...apps({
+          ...{ store, authentication, access, lives, processes: running, logs, events, appLog, reservedNames },
+          logStreams: new LogStreams({ events }),
+        }),
         ...builds(store, access, makes),
         ...releases(store, access, makes),
         ...configs(store, access, makes),
@@ -251,6 +260,7 @@ export class Controller {
     this.#admin.closeAllConnections()
     this.#admin.close()
     await this.#reconciling
+    await this.#logDrains.close()
     await cluster.close()
     await store.close()
   }

@@ -6,14 +6,26 @@ import { missing, Refusal } from '../domain/refusal.ts'
 import type { AppEvents } from '../reconcile/app-events.ts'
 import type { AppLog } from '../reconcile/app-log.ts'
 import type { AppLives } from '../reconcile/apps.ts'
-import type { Logs } from '../reconcile/logs.ts'
+import { type Logs, logSources, type WantedLines } from '../reconcile/logs.ts'
 import type { Processes } from '../reconcile/processes.ts'
 import type { Store } from '../store/store.ts'
 import type { AppAccess, AppCaller } from './app-access.ts'
 import type { Authentication } from './authentication.ts'
 import { rawField, textField } from './fields.ts'
+import type { LogStreams } from './log-streams.ts'
 import { pageAnswer, pageShape } from './page.ts'
-import { type Caller, created, noContent, ok, operation, type Resource, resource, text } from './resource.ts'
+import {
+  type Answer,
+  type Call,
+  type Caller,
+  created,
+  noContent,
+  ok,
+  operation,
+  type Resource,
+  resource,
+  text,
+} from './resource.ts'
 import { appShape, showApp } from './shapes.ts'
 
 /** Names that are tried before giving up on a free one. */
@@ -29,13 +41,14 @@ export interface AppsOptions {
   readonly lives: AppLives
   readonly processes: Processes
   readonly logs: Logs
+  readonly logStreams: LogStreams
   readonly events: AppEvents
   readonly appLog: AppLog
   readonly reservedNames: ReadonlySet<string>
 }
 
 export function apps(options: AppsOptions): readonly Resource[] {
-  const { store, authentication, access, lives, processes, logs, events, appLog, reservedNames } = options
+  const { store, authentication, access, lives, processes, logs, logStreams, events, appLog, reservedNames } = options
 
   const freeName = async () => {
     for (let attempt = 0; attempt < suggestions; attempt++) {
@@ -94,17 +107,53 @@ export function apps(options: AppsOptions): readonly Resource[] {
     },
   })
 
+  /** Until the client goes, the logger ends it, or the caller may not use this app any more. */
+  const followLogs = async ({ app, user }: AppCaller, call: Call, wanted: WantedLines): Promise<Answer> => {
+    const isAllowed = async (): Promise<boolean> => (await access.user.admit(call)).app.uuid === app.uuid
+    const place = logStreams.enter(app.id, user.username, isAllowed)
+    const end = new AbortController()
+    const over = AbortSignal.any([place.signal, call.gone, end.signal])
+    const leave = (): void => {
+      place[Symbol.dispose]()
+      end.abort()
+    }
+    try {
+      const found = await logs.follow(app.id, wanted, over)
+      if (found !== null) {
+        const chunks = untilOver(found, over, leave)
+        return { kind: 'stream', chunks, end: () => end.abort() }
+      }
+    } catch (error) {
+      leave()
+      throw error
+    }
+    leave()
+    return noContent
+  }
+
   const readLogs = operation({
-    summary: 'The last lines that the app has written.',
-    query: { log_lines: 'How many, 100 when absent' },
+    summary: 'The last lines of the log of the app, and those to come.',
+    query: {
+      log_lines: 'How many, 100 when absent',
+      follow: {
+        description: 'Whether the answer goes on with each line as it comes',
+        schema: { type: 'string', enum: ['true', 'false'] },
+      },
+      source: {
+        description: 'Who wrote them; the app and the controller when absent',
+        schema: { type: 'string', enum: [...logSources] },
+      },
+    },
     answers: { 200: 'text/plain', 204: null, 500: 'text/plain' },
-    handle: async ({ app }: AppCaller, call) => {
-      const asked = Number(call.query.log_lines ?? defaultLogLines)
-      const lines = Number.isInteger(asked) && asked > 0 ? Math.min(asked, mostLogLines) : defaultLogLines
+    handle: async (caller: AppCaller, call) => {
+      const { app } = caller
+      const wanted = wantedLines(call)
       try {
-        const found = await logs.tail(app.id, lines)
+        if (call.query.follow === 'true' && call.method !== 'HEAD') return await followLogs(caller, call, wanted)
+        const found = await logs.tail(app.id, wanted)
         return found === null || found === '' ? noContent : text(found)
-      } catch {
+      } catch (error) {
+        if (error instanceof Refusal) throw error
         return text(`Error accessing logs for ${app.id}`, 500)
       }
     },
@@ -146,4 +195,28 @@ export function apps(options: AppsOptions): readonly Resource[] {
     resource('/v2/apps/:id/run', access.user, { POST: run }),
     resource('/v2/apps/:id/events', access.user, { GET: follow }),
   ]
+}
+
+function wantedLines({ query }: Call): WantedLines {
+  const asked = Number(query.log_lines ?? defaultLogLines)
+  const lines = Number.isInteger(asked) && asked > 0 ? Math.min(asked, mostLogLines) : defaultLogLines
+  if (query.source === undefined) return { lines, source: null }
+  const source = logSources.find(one => one === query.source)
+  if (source === undefined) throw new Refusal('illogical', `source must be ${logSources.join(', ')}`)
+  return { lines, source }
+}
+
+/** Ends in an orderly way once `over` has aborted; what breaks before is thrown. */
+async function* untilOver(
+  chunks: AsyncIterable<Uint8Array>,
+  over: AbortSignal,
+  leave: () => void,
+): AsyncGenerator<Uint8Array, void> {
+  try {
+    yield* chunks
+  } catch (error) {
+    if (!over.aborted) throw error
+  } finally {
+    leave()
+  }
 }

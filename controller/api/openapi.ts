@@ -92,9 +92,9 @@ function pathItem(one: Resource): Schema {
 function operationItem({ access }: Resource, declared: Operation<unknown>): Schema {
   const { summary, body, paged, query, answers } = declared
   const page = { limit: 'Items of one page, 100 when absent', offset: 'Items before the page' }
-  const parameters = Object.entries({ ...(paged ? page : {}), ...query }).map(([name, description]) => ({
-    ...{ name, in: 'query', description },
-    schema: { type: 'integer', minimum: 0 },
+  const parameters = Object.entries({ ...(paged ? page : {}), ...query }).map(([name, said]) => ({
+    ...{ name, in: 'query' },
+    ...(typeof said === 'string' ? { description: said, schema: { type: 'integer', minimum: 0 } } : said),
   }))
   return {
     summary,

@@ -41,11 +41,18 @@ export type Answer =
   | { readonly kind: 'text'; readonly status: number; readonly body: string }
   /** Server-sent events, until the iterable ends or the client goes. */
   | { readonly kind: 'events'; readonly events: (signal: AbortSignal) => AsyncIterable<string> }
+  /** Plain text that goes on until the iterable ends. It is iterated in any case, and ends soon after `end` was called. */
+  | { readonly kind: 'stream'; readonly chunks: AsyncIterable<Uint8Array>; readonly end: () => void }
 
 export const ok = (body?: unknown): Answer => ({ kind: 'json', status: 200, body })
 export const created = (body?: unknown): Answer => ({ kind: 'json', status: 201, body })
 export const noContent: Answer = { kind: 'json', status: 204, body: undefined }
 export const text = (body: string, status = 200): Answer => ({ kind: 'text', status, body })
+
+/** What the document says of a query parameter: a whole number unless it has a schema of its own. */
+export type QueryParameter =
+  | string
+  | { readonly description: string; readonly schema: Readonly<Record<string, unknown>> }
 
 /** What the document says of an answer: a schema for JSON, a media type for text, null for no body. */
 export type AnswerShape = z.ZodType | 'text/plain' | 'text/event-stream' | null
@@ -56,7 +63,7 @@ export interface Operation<C> {
   /** Absent: a body is not looked at. */
   readonly body: z.ZodType | null
   /** Query parameters beside `limit` and `offset` of a page. */
-  readonly query: Readonly<Record<string, string>>
+  readonly query: Readonly<Record<string, QueryParameter>>
   readonly paged: boolean
   readonly answers: Readonly<Record<number, AnswerShape>>
   readonly handle: (context: C, call: Call, body: unknown) => Promise<Answer>
@@ -65,7 +72,7 @@ export interface Operation<C> {
 interface OperationOptions<C, B extends z.ZodType | undefined> {
   readonly summary: string
   readonly body?: B
-  readonly query?: Readonly<Record<string, string>>
+  readonly query?: Readonly<Record<string, QueryParameter>>
   readonly paged?: boolean
   readonly answers: Readonly<Record<number, AnswerShape>>
   readonly handle: (context: C, call: Call, body: B extends z.ZodType ? z.output<B> : undefined) => Promise<Answer>

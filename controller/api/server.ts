@@ -246,6 +246,14 @@ async function send(
       await sendEvents(reply, answer.events(signal), signal)
       return reply
     }
+    case 'stream': {
+      const signal = AbortSignal.any([request.call!.gone, closing])
+      signal.addEventListener('abort', answer.end, { once: true })
+      if (signal.aborted) answer.end()
+      await sendStream(reply, answer.chunks, signal)
+      signal.removeEventListener('abort', answer.end)
+      return reply
+    }
     default:
       return assertNever(answer)
   }
@@ -278,6 +286,30 @@ async function sendEvents(reply: FastifyReply, events: AsyncIterable<string>, si
     raw.end()
   }
 }
+
+/** No faster than the client takes it. */
+async function sendStream(reply: FastifyReply, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+  reply.hijack()
+  const { raw } = reply
+  raw.writeHead(200, { ...(reply.getHeaders() as Record<string, string>), ...streamHeaders })
+  raw.flushHeaders()
+  try {
+    for await (const chunk of chunks) {
+      if (!raw.write(chunk)) await once(raw, 'drain', { signal })
+    }
+    raw.end()
+  } catch {
+    // What it was made of has broken, in the middle: the client shall not take that for the end.
+    if (signal.aborted) raw.end()
+    else raw.destroy()
+  }
+}
+
+const streamHeaders = {
+  'content-type': 'text/plain; charset=utf-8',
+  'cache-control': 'no-cache',
+  'x-accel-buffering': 'no',
+} as const
 
 /** Bodies come whole: the largest is 10 MB. An absent one is undefined, whatever type it claims. */
 function addParsers(server: FastifyInstance): void {
@@ -361,7 +393,7 @@ function refuseUnreadable(error: Error & { code?: string }, socket: Socket): voi
 }
 
 function checkAnswer(operation: Operation<unknown>, answer: Answer): void {
-  const status = answer.kind === 'events' ? 200 : answer.status
+  const status = answer.kind === 'events' || answer.kind === 'stream' ? 200 : answer.status
   const shape = operation.answers[status]
   // A refusal that was kept and is given once more: the document has those together, as 4XX.
   if (shape === undefined && status >= 400 && status < 500) return

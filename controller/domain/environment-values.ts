@@ -1,5 +1,7 @@
 // Rules of a config's `values`, which become the environment of processes (controller contract, section 5, Config).
 
+import { logDrainFault, logDrainKey } from './log-drain.ts'
+
 export const keyFault = 'Config keys must start with a letter or underscore and only contain [A-z0-9_]'
 
 /** Longest name: it is a key of a Secret too. */
@@ -18,6 +20,7 @@ export function valueFault(key: string, value: string): string | null {
   if (key.length + 1 + Buffer.byteLength(value) > longestVariable)
     return `${key} is longer than ${longestVariable} octets`
   if (key === 'PORT') return portFault(value)
+  if (key === logDrainKey) return logDrainFault(value)
   if (key === 'HEALTHCHECK_URL') return pathFault(key, value)
   if (key.startsWith('HEALTHCHECK_') && !/^[0-9]{1,9}$/.test(value)) return `${key} can only be a numeric value`
   return tuningFault(key, value)

@@ -27,6 +27,7 @@ interface Stream {
 
 export class AppEvents {
   readonly #streams = new Map<AppId, Stream>()
+  readonly #dismissed = new Map<AppId, Set<() => void>>()
   /** Tells events of this process from those of one before it. */
   readonly #epoch: string
   #sequence = 0
@@ -82,9 +83,20 @@ export class AppEvents {
 
   /** Streams end: who follows comes again, and is asked once more whether he may. */
   dismiss(app: AppId): void {
+    for (const listener of [...(this.#dismissed.get(app) ?? [])]) listener()
     for (const follower of this.#streams.get(app)?.followers ?? []) {
       follower.isDismissed = true
       follower.wake()
+    }
+  }
+
+  /** `listener` is called whenever followers of the app are dismissed. Returns the way to stop. */
+  onDismissed(app: AppId, listener: () => void): () => void {
+    const listeners = this.#dismissed.get(app) ?? new Set()
+    this.#dismissed.set(app, listeners.add(listener))
+    return () => {
+      listeners.delete(listener)
+      if (listeners.size === 0 && this.#dismissed.get(app) === listeners) this.#dismissed.delete(app)
     }
   }
 

@@ -11,6 +11,7 @@ import { type Store, TakenError } from '../store/store.ts'
 import type { AppLocks } from './app-lock.ts'
 import type { AppLog } from './app-log.ts'
 import { desiredApp } from './desired.ts'
+import type { LogDrains } from './log-drains.ts'
 import type { Logs } from './logs.ts'
 import type { UnderWay } from './under-way.ts'
 
@@ -24,6 +25,7 @@ export interface AppsOptions {
   readonly locks: AppLocks
   readonly appLog: AppLog
   readonly logs: Logs
+  readonly logDrains: LogDrains
   readonly log: Logger
   /** Tags of every new app. */
   readonly defaultTags: Readonly<Record<string, string>>
@@ -45,7 +47,7 @@ export class AppLives {
   }
 
   async #create(id: AppId, owner: string): Promise<App> {
-    const { store, cluster, locks, appLog, ending } = this.#options
+    const { store, cluster, locks, appLog, logDrains, ending } = this.#options
     await using hold = await locks.hold(id, { firm: true })
     const { desired, config } = await this.#insert(id, owner)
     const signal = AbortSignal.any([hold.signal, ending, AbortSignal.timeout(createTimeout)])
@@ -66,6 +68,8 @@ export class AppLives {
     appLog.line(id, `${owner} created initial release`)
     appLog.line(id, `appsettings ${id}-${settings.uuid.slice(0, 7)} updated`)
     appLog.line(id, `domain ${id} added`)
+    // One that had its name may have left a drain behind.
+    logDrains.renew(id)
     return app
   }
 
@@ -121,11 +125,12 @@ export class AppLives {
 
   /** As `destroy`, for whoever holds the app: also for those left `creating` or `deleting`. */
   async destroyHeld(app: Pick<App, 'id' | 'uuid'>, signal: AbortSignal): Promise<void> {
-    const { store, cluster, logs, appLog, ending } = this.#options
+    const { store, cluster, logs, logDrains, appLog, ending } = this.#options
     await store.apps.setState(app.id, 'deleting')
     await cluster.destroy(app, AbortSignal.any([signal, ending, AbortSignal.timeout(destroyTimeout)]))
     await logs.drop(app.id)
     await this.#delete(app)
+    logDrains.renew(app.id)
     appLog.forget(app.id)
   }
 

@@ -49,6 +49,8 @@ export interface DeployerOptions {
   readonly appLog: AppLog
   readonly hooks: DeployHooks
   readonly routing: Routing
+  /** Called when a release has come about, or has failed: what is current may be another. */
+  readonly released: (app: AppId) => void
   readonly underWay: UnderWay
   /** Apps of which the cluster may run something else than the store says: they are repaired soon. */
   readonly unsettled: Set<AppId>
@@ -74,7 +76,7 @@ export class Deployer {
     draft: (rows: Repositories, app: App, current: Release | null) => Promise<Draft>,
     options: { readonly force?: boolean } = {},
   ): Promise<Release> {
-    return this.#options.underWay.track(this.#release(id, draft, options))
+    return this.#options.underWay.track(this.#release(id, draft, options).finally(() => this.#options.released(id)))
   }
 
   async #release(
@@ -130,7 +132,7 @@ export class Deployer {
    * Returns whether there was something to end.
    */
   async endUnfinished(id: AppId, hold: Hold): Promise<boolean> {
-    return this.#options.underWay.track(this.#endUnfinished(id, hold))
+    return this.#options.underWay.track(this.#endUnfinished(id, hold).finally(() => this.#options.released(id)))
   }
 
   /** What `draft` refuses it refuses here, and nothing is made. */

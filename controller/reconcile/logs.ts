@@ -8,9 +8,22 @@ const timeout = 10_000
 /** Octets of one answer. */
 const maxAnswer = 16 * 1024 * 1024
 
+export const logSources = ['app', 'controller', 'router', 'all'] as const
+
+export interface WantedLines {
+  readonly lines: number
+  /** Who wrote them; null: as the logger has it, those of the app and of the controller. */
+  readonly source: (typeof logSources)[number] | null
+}
+
 export interface Logs {
   /** Null when there are none. Throws when the logger cannot be asked. */
-  tail(app: AppId, lines: number): Promise<string | null>
+  tail(app: AppId, wanted: WantedLines): Promise<string | null>
+  /**
+   * The last lines, and then each as it comes, until the logger ends it. Null when there is no logger. Throws when it
+   * cannot be asked; the iterable throws when it breaks or the signal aborts, and has to be iterated.
+   */
+  follow(app: AppId, wanted: WantedLines, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | null>
   /** Never throws. */
   drop(app: AppId): Promise<void>
 }
@@ -23,9 +36,9 @@ export class HttpLogs implements Logs {
     this.#base = base
   }
 
-  async tail(app: AppId, lines: number): Promise<string | null> {
+  async tail(app: AppId, wanted: WantedLines): Promise<string | null> {
     if (this.#base === null) return null
-    const url = new URL(`/logs/${app}?log_lines=${lines}`, this.#base)
+    const url = urlOf(this.#base, app, wanted)
     for (let attempt = 1; ; attempt++) {
       try {
         const { statusCode, body } = await (await client()).request(url, {
@@ -42,6 +55,21 @@ export class HttpLogs implements Logs {
     }
   }
 
+  async follow(app: AppId, wanted: WantedLines, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | null> {
+    if (this.#base === null) return null
+    const url = urlOf(this.#base, app, wanted)
+    url.searchParams.set('follow', 'true')
+    const { statusCode, body } = await (await client()).request(url, {
+      ...{ signal, headersTimeout: timeout },
+      // An app may say nothing for as long as it likes.
+      bodyTimeout: 0,
+    })
+    if (statusCode === 200) return body
+    await body.dump()
+    if (statusCode === 204 || statusCode === 404) return null
+    throw new Error(`the logger answered ${statusCode}`)
+  }
+
   async drop(app: AppId): Promise<void> {
     if (this.#base === null) return
     const url = new URL(`/logs/${app}`, this.#base)
@@ -56,6 +84,12 @@ export class HttpLogs implements Logs {
       // The app goes anyway, and its lines with their age.
     }
   }
+}
+
+function urlOf(base: URL, app: AppId, { lines, source }: WantedLines): URL {
+  const url = new URL(`/logs/${app}?log_lines=${lines}`, base)
+  if (source !== null) url.searchParams.set('source', source)
+  return url
 }
 
 async function bounded(body: AsyncIterable<Buffer>): Promise<string> {

@@ -11,6 +11,7 @@ import type { AppLog } from './app-log.ts'
 import type { AppLives } from './apps.ts'
 import type { Deployer } from './deployer.ts'
 import { desiredApp } from './desired.ts'
+import type { LogDrains } from './log-drains.ts'
 import type { Routing } from './routing.ts'
 
 /** Milliseconds. */
@@ -32,6 +33,7 @@ export interface ReconcilerOptions {
   readonly routing: Routing
   /** Apps that something went wrong with: looked at soon, by the process that knows of it. */
   readonly unsettled: Set<AppId>
+  readonly logDrains: LogDrains
   readonly appLog: AppLog
   readonly repaired: (count: number) => void
   readonly log: Logger
@@ -89,10 +91,9 @@ export class Reconciler {
   async #passes(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       // Side by side: a deploy that was left may take its time, and fail, while all other apps wait to run again.
-      await Promise.all([
-        this.#endLeftovers(signal),
-        this.#each(await this.#options.store.apps.all(), signal, app => this.#repair(app.id, signal)),
-      ])
+      const apps = await this.#options.store.apps.all()
+      await Promise.all([this.#endLeftovers(signal), this.#each(apps, signal, app => this.#repair(app.id, signal))])
+      for (const { id } of apps) this.#options.logDrains.renew(id)
       await this.#reportStrangers(signal)
       this.#firstPass.resolve()
       this.#options.log.info('every app was looked at')
