@@ -12,19 +12,19 @@ const good = [
 for (const text of good) test(text, () => expect(logDrainFault(text)).toBe(null))
 
 const bad: [text: string, want: RegExp][] = [
-  ['', /must be syslog\+tls/],
-  ['logs.example.com:6514', /must be syslog\+tls/],
-  ['syslog://logs.example.com', /must be syslog\+tls/],
-  ['https://logs.example.com', /must be syslog\+tls/],
-  ['syslog+tls://', /host of DEIS_LOG_DRAIN|must be syslog\+tls/],
-  ['syslog+tls://user:secret@logs.example.com', /no user and no password/],
-  ['syslog+tls://logs.example.com/path', /nothing after its port/],
-  ['syslog+tls://logs.example.com?x', /nothing after its port/],
-  ['syslog+tls://logs.example.com#x', /nothing after its port/],
-  ['syslog+tls://logs.example.com:0', /port of DEIS_LOG_DRAIN/],
-  ['syslog+tls://logs.example.com:65536', /must be syslog\+tls/],
-  ['syslog+tls://logs$example', /host of DEIS_LOG_DRAIN/],
-  [`syslog+tls://${'x'.repeat(600)}`, /must be syslog\+tls/],
+  ['', /^DEIS_LOG_DRAIN: a log drain is syslog\+tls/],
+  ['logs.example.com:6514', /^DEIS_LOG_DRAIN: a log drain is syslog\+tls/],
+  ['syslog://logs.example.com', /^DEIS_LOG_DRAIN: a log drain is syslog\+tls/],
+  ['https://logs.example.com', /^DEIS_LOG_DRAIN: a log drain is syslog\+tls/],
+  ['syslog+tls://', /host of a log drain|a log drain is/],
+  ['syslog+tls://user:secret@logs.example.com', /no users and passwords/],
+  ['syslog+tls://logs.example.com/path', /nothing may follow the port/],
+  ['syslog+tls://logs.example.com?x', /nothing may follow the port/],
+  ['syslog+tls://logs.example.com#x', /nothing may follow the port/],
+  ['syslog+tls://logs.example.com:0', /port of a log drain/],
+  ['syslog+tls://logs.example.com:65536', /^DEIS_LOG_DRAIN: a log drain is syslog\+tls/],
+  ['syslog+tls://logs$example', /host of a log drain/],
+  [`syslog+tls://${'x'.repeat(600)}`, /^DEIS_LOG_DRAIN: a log drain is syslog\+tls/],
 ]
 for (const [text, want] of bad) test(`not ${text.slice(0, 60)}`, () => expect(logDrainFault(text)).toMatch(want))
 

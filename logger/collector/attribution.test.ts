@@ -15,6 +15,10 @@ const platformPod: PodFacts = { namespace: 'deis', name: 'deis-controller-1-2', 
 const label = (labels: Record<string, string>): PodFacts => ({ ...appPod, labels: { ...appPod.labels, ...labels } })
 
 /** Null: the container is not read; '': the line is of no app. */
+/** In the router's standard format (docs/access-log.md). */
+const accessLine = (app: string) =>
+  `[2016-05-31T16:56:12+00:00] - ${app} - 192.0.2.1 - - - 200 - "GET /x HTTP/1.1" - 12 - "" - "curl/8" - "foo.example.com" - 10.0.0.1:5000 - foo.example.com - 0.012 - 0.013`
+
 const cases: [name: string, pod: PodFacts, container: string, text: string, want: string | null][] = [
   ['an app', appPod, 'foo-web', 'test message', 'foo[web.v2.nzf60]: test message'],
   ['a pod with a short name', { ...appPod, name: 'foo-run-x1' }, 'foo', 'a', 'foo[web.v2]: a'],
@@ -51,28 +55,10 @@ const cases: [name: string, pod: PodFacts, container: string, text: string, want
   ['another level', platformPod, 'deis-controller', 'FATAL [foo]: a', ''],
   ['an app that cannot be', platformPod, 'deis-controller', 'INFO [foo bar]: a', ''],
   ['no app at all', platformPod, 'deis-controller', 'INFO []: a', ''],
-  [
-    'the router',
-    platformPod,
-    'deis-router',
-    '[2016-05-31T16:56:12+00:00] - foo - 192.0.2.1 - - - 200 - "GET /x HTTP/1.1" - 12',
-    'deis[router]: [2016-05-31T16:56:12+00:00] - foo - 192.0.2.1 - - - 200 - "GET /x HTTP/1.1" - 12',
-  ],
-  [
-    'a Service of a namespace',
-    platformPod,
-    'deis-router',
-    '[2016-05-31T16:56:12+00:00] - shop/web - 192.0.2.1 - - - 200',
-    '',
-  ],
-  [
-    'no route',
-    platformPod,
-    'deis-router',
-    '[2016-05-31T16:56:12+00:00] - router-default-vhost - 192.0.2.1 - - - 404',
-    '',
-  ],
-  ['refused before', platformPod, 'deis-router', '[2016-05-31T16:56:12+00:00] -  - 192.0.2.1 - - - 400', ''],
+  ['the router', platformPod, 'deis-router', accessLine('foo'), `deis[router]: ${accessLine('foo')}`],
+  ['a Service of a namespace', platformPod, 'deis-router', accessLine('shop/web'), ''],
+  ['no route', platformPod, 'deis-router', accessLine('router-default-vhost'), ''],
+  ['refused before', platformPod, 'deis-router', accessLine(''), ''],
   ["the router's own log", platformPod, 'deis-router', '{"level":"info"}', ''],
 ]
 for (const [name, pod, container, text, want] of cases)

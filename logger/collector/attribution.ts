@@ -4,6 +4,7 @@
 // Containers of the platform count only in the platform's own namespace: an app may call its processes as it likes.
 
 import { isAppId, isProcessName, type LogLine } from '../line.ts'
+import { parseRouterLine } from '../router-line.ts'
 
 /** What is known of a pod. */
 export interface PodFacts {
@@ -48,9 +49,9 @@ export function controllerLine(time: number, text: string): LogLine | null {
   return { app, source: 'controller', process: null, time, text: `${level} ${text.slice(head.length).trim()}` }
 }
 
-/** `[TIME] - APP - …`: the access log in its standard form. `NAMESPACE/SERVICE` is no app. */
+/** The access log in its standard form. `NAMESPACE/SERVICE` is no app. */
 export function routerLine(time: number, text: string): LogLine | null {
-  const app = /^\[[^\]]{1,64}\] - ([a-z0-9-]{1,63}) - /.exec(text)?.[1]
+  const app = parseRouterLine(text)?.app
   if (app === undefined || app === 'router-default-vhost' || !isAppId(app)) return null
   return { app, source: 'router', process: null, time, text }
 }

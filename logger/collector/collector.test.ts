@@ -72,7 +72,8 @@ test('who is read, and under which name', async () => {
   for (const pod of others) await logs.write(pod, 'any', 'not to be read')
   await logs.write({ namespace: 'shop', name: 'unknown' }, 'any', 'not to be read')
   await logs.write(controller, 'deis-controller', '{"level":"info"}', 'WARNING [shop]: restored: Service')
-  const accessLine = '[2026-05-31T16:56:12+00:00] - shop - 192.0.2.1 - - - 200 - "GET / HTTP/1.1" - 12'
+  const accessLine =
+    '[2026-05-31T16:56:12+00:00] - shop - 192.0.2.1 - - - 200 - "GET / HTTP/1.1" - 12 - "" - "curl/8" - "shop.example.com" - 10.0.0.1:5000 - shop.example.com - 0.012 - 0.013'
   await logs.write(router, 'deis-router', accessLine)
   await logs.write(shop, 'shop-web', 'hello')
   await start()

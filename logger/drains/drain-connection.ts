@@ -6,8 +6,8 @@ import { Resolver } from 'node:dns/promises'
 import { addAbortListener, once } from 'node:events'
 import { connect as connectTcp, isIP, isIPv6, type Socket } from 'node:net'
 import { connect as connectTls, type SecureContext } from 'node:tls'
+import type { DrainUrl } from '#kit/drain-url.ts'
 import { frameMessage } from '../syslog/framing.ts'
-import type { DrainUrl } from './drain-url.ts'
 import type { AllowedNetworks } from './networks.ts'
 
 export interface DrainConnection extends Disposable {

@@ -4,9 +4,9 @@
 import { addAbortListener } from 'node:events'
 import { fullJitter } from '#kit/backoff.ts'
 import type { Clock } from '#kit/clock.ts'
+import type { DrainUrl } from '#kit/drain-url.ts'
 import type { DrainState } from '../metrics.ts'
 import { type DrainConnection, type DrainRoad, openDrainConnection } from './drain-connection.ts'
-import type { DrainUrl } from './drain-url.ts'
 import { LineQueue, type SharedRoom } from './line-queue.ts'
 
 export interface LogDrainOptions {

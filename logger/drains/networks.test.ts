@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseDrainUrl } from './drain-url.ts'
+import { parseDrainUrl } from '#kit/drain-url.ts'
 import { LineQueue, SharedRoom } from './line-queue.ts'
 import { AllowedNetworks, parseNetwork } from './networks.ts'
 

@@ -60,7 +60,8 @@ async function run({ namespace, name, container, labels, script }: Writer): Prom
 }
 
 const shop = { heritage: 'deis', app: 'shop', type: 'web', version: 'v2' }
-const accessLine = '[2026-05-31T16:56:12+00:00] - shop - 192.0.2.1 - - - 200 - "GET / HTTP/1.1" - 12'
+const accessLine =
+  '[2026-05-31T16:56:12+00:00] - shop - 192.0.2.1 - - - 200 - "GET / HTTP/1.1" - 12 - "" - "curl/8" - "shop.example.com" - 10.0.0.1:5000 - shop.example.com - 0.012 - 0.013'
 
 test('lines of apps, of the controller and of the router, and of nobody else', async () => {
   await using _collector = await CollectorProcess.start(args)

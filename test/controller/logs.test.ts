@@ -199,7 +199,7 @@ test('what is no drain is refused', async () => {
   const { status, body } = await config({ DEIS_LOG_DRAIN: 'https://logs.example.com' })
   expect([status, body.values]).toEqual([
     400,
-    ['DEIS_LOG_DRAIN must be syslog+tls://HOST:PORT, syslog+tcp://HOST:PORT or syslog+udp://HOST:PORT'],
+    ['DEIS_LOG_DRAIN: a log drain is syslog+tls://HOST:PORT, syslog+tcp://HOST:PORT or syslog+udp://HOST:PORT'],
   ])
 })
 

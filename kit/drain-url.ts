@@ -1,7 +1,7 @@
 // Where a log drain sends: `syslog+tls://logs.example.com:6514`, `syslog+tcp://…`, `syslog+udp://…`. Pure.
 
 import { isIP } from 'node:net'
-import { canonicalAddress } from '#kit/ip-address.ts'
+import { canonicalAddress } from './ip-address.ts'
 
 export interface DrainUrl {
   readonly transport: 'tls' | 'tcp' | 'udp'
