@@ -113,8 +113,7 @@ export interface ExplainedOther {
   readonly object: ExplainedObject | null
   readonly host: string
   readonly path: string
-  readonly reason:
-    /** The host belongs to another object. */
+  readonly reason: /** The host belongs to another object. */
     | 'host-taken'
     /** The path of the host belongs to another object. */
     | 'path-taken'

@@ -85,8 +85,12 @@ export interface RouterStatus {
     readonly endpointsUnhealthy: number
   } | null
   readonly traffic: TrafficSeries
-  /** Those that match the search, from `offset` on. */
-  readonly routes: StatusList<StatusRoute> & { readonly offset: number; readonly search: string }
+  /** Those that match the search, `limit` of them at most, from `offset` on. */
+  readonly routes: StatusList<StatusRoute> & {
+    readonly offset: number
+    readonly limit: number
+    readonly search: string
+  }
   /** Of the apps of these routes, by name; one without traffic, or beyond the bound, is not there. */
   readonly appTraffic: Readonly<Record<string, TrafficSeries>>
   readonly problems: StatusList<StatusProblem>

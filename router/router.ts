@@ -8,12 +8,17 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { StartupError } from '#kit/exit.ts'
 import { LineWriter } from '#kit/line-writer.ts'
 import { droppedLogLines, type Logger } from '#kit/log.ts'
+import { refreshInterval, statusPage } from '#kit/status-page/page.ts'
+import { version } from '#kit/version.ts'
 import { KubeClient } from '#kube/client.ts'
 import type { RouterConfig } from './config.ts'
-import { AdminServer, type Health } from './control/admin.ts'
+import { type AdminPages, AdminServer, type Health } from './control/admin.ts'
 import { problemsPage, routesPage } from './control/admin-pages.ts'
+import { certificateId } from './control/certificate.ts'
+import { ChangeHistory, contentOf } from './control/change-history.ts'
 import { Control } from './control/control.ts'
 import { DataPlane, type Ports } from './control/data-plane.ts'
+import { type ExplainSources, explain, readUrl } from './control/explain.ts'
 import { ExternalNames } from './control/external-names.ts'
 import { KubernetesSource } from './control/kubernetes-source.ts'
 import { Leadership } from './control/leadership.ts'
@@ -21,10 +26,13 @@ import { ManifestSource } from './control/manifest-source.ts'
 import { Metrics } from './control/metrics.ts'
 import { Published } from './control/published.ts'
 import { createSelfSigned } from './control/self-signed.ts'
+import { platformSecret } from './control/service.ts'
 import { checkSnapshotFile, readSnapshot, SnapshotKeeper } from './control/snapshot.ts'
 import type { Source } from './control/source.ts'
 import { statsPage, stubStatus } from './control/stats.ts'
+import { readStatusQuery, routerStatus, type StatusSources } from './control/status.ts'
 import { lifeOfKeys } from './control/ticket-key-list.ts'
+import { sampleInterval, TrafficHistory } from './control/traffic-history.ts'
 import { World } from './control/world.ts'
 import type { Patch } from './model/patch.ts'
 
@@ -85,9 +93,12 @@ class RunningRouter implements Router {
   readonly #accessLog: LineWriter
   readonly #plane: DataPlane
   readonly #metrics: Metrics
+  readonly #traffic: TrafficHistory
+  readonly #changes: ChangeHistory
   readonly #stack = new AsyncDisposableStack()
   readonly #ending = new AbortController()
   #control: Control | null = null
+  #world: World | null = null
   /** Null: there is no cluster whose objects could be told of. */
   #leadership: Leadership | null = null
   #names: ExternalNames | null = null
@@ -99,6 +110,7 @@ class RunningRouter implements Router {
   #servedSnapshot: number | null = null
   #changedAt: number | null = null
   #planeStarted = false
+  readonly #planeServes = Promise.withResolvers<void>()
   #stopping: Promise<void> | null = null
 
   constructor(config: RouterConfig, options: RouterOptions) {
@@ -137,6 +149,14 @@ class RunningRouter implements Router {
       snapshotSaved: () => this.#keeper?.savedAt ?? this.#servedSnapshot,
       now: Date.now,
     })
+    this.#traffic = new TrafficHistory({
+      counters: () => this.#plane.counters(),
+      apps: () => this.#published.apps(),
+    })
+    this.#changes = new ChangeHistory({
+      applied: version => this.#planeServes.promise.then(() => this.#plane.applied(version)),
+      now: Date.now,
+    })
   }
 
   get adminPort(): number {
@@ -159,11 +179,15 @@ class RunningRouter implements Router {
       )
       this.#snapshotTimer = setTimeout(() => void this.#serveSnapshot(snapshot), this.#options.snapshotPatience ?? 3000)
     }
+    const sampling = setInterval(() => this.#traffic.sample(), sampleInterval)
+    sampling.unref()
+    this.#stack.defer(() => clearInterval(sampling))
     const world = new World({ ...this.#config, now: Date.now })
+    this.#world = world
     const control = new Control({
       source,
       world,
-      publish: patch => this.#publishLive(patch),
+      publish: (patch, heardAt) => this.#publishLive(patch, heardAt),
       onStep: () => {
         this.#names?.want(world.wantedNames())
         this.#plane.shareTicketKeys(world.ticketKeys())
@@ -205,10 +229,10 @@ class RunningRouter implements Router {
     await this.close()
   }
 
-  #publishLive(patch: Patch): void {
+  #publishLive(patch: Patch, heardAt: number): void {
     if (this.#servedSnapshot !== null) this.#log.info('the snapshot is no longer served')
     this.#servedSnapshot = null
-    this.#publish(patch)
+    this.#publish(patch, heardAt)
     this.#keeper?.changed()
     // Who does not know the world yet must not lead: it would keep others from it, and do nothing.
     if (this.#stopping === null) this.#leadership?.start()
@@ -243,8 +267,11 @@ class RunningRouter implements Router {
     this.#resolving = this.#names.run(this.#ending.signal)
   }
 
-  #publish(patch: Patch): void {
+  #publish(patch: Patch, heardAt: number): void {
+    const { namespace, workload } = this.#config
+    const content = contentOf(patch, this.#published, { kind: workload, namespace, name: 'deis-router' })
     const next = this.#published.publish(patch)
+    this.#changes.add(content, next.version, heardAt)
     this.#changedAt = Date.now()
     this.#metrics.assign(next.apps)
     this.#followSettings()
@@ -263,6 +290,7 @@ class RunningRouter implements Router {
         const { httpPort, httpsPort, builderPort } = ports
         const builder = builderPort ?? 'closed'
         this.#log.info({ http: httpPort, https: httpsPort, builder, admin: this.adminPort }, 'listening')
+        this.#planeServes.resolve()
         this.#resolveReady({ ...ports, adminPort: this.adminPort })
       },
       (error: StartupError) => {
@@ -293,7 +321,7 @@ class RunningRouter implements Router {
       'the source is away: serving the snapshot',
     )
     this.#servedSnapshot = savedAt
-    this.#publish(patch)
+    this.#publish(patch, performance.now())
   }
 
   #health(): Health {
@@ -311,12 +339,48 @@ class RunningRouter implements Router {
     return { healthy: true, text: `ok\nserving the snapshot of ${new Date(this.#servedSnapshot).toISOString()}` }
   }
 
-  #pages() {
+  /** For pages about what is in force, and what is not. */
+  #sources(): Omit<StatusSources & ExplainSources, 'platformCertificate'> {
+    return {
+      published: this.#published,
+      health: () => this.#health(),
+      changedAt: () => this.#changedAt,
+      synced: () => this.#control?.synced ?? false,
+      servedSnapshot: () => this.#servedSnapshot,
+      problems: () => this.#control?.problems() ?? [],
+      endpoints: id => this.#world?.endpoints(id) ?? [],
+      contenders: matches => this.#world?.contenders(matches) ?? [],
+      sum: position => this.#plane.counters().reduce((sum, counters) => sum + counters[position]!, 0),
+      traffic: this.#traffic,
+      changes: this.#changes,
+      now: Date.now,
+    }
+  }
+
+  #pages(): AdminPages {
+    const { namespace, name } = platformSecret(this.#config.namespace)
+    const platformCertificate = certificateId(namespace, name)
     return {
       health: () => this.#health(),
       metrics: async () => ({ contentType: this.#metrics.contentType, text: await this.#metrics.text() }),
       problems: () => problemsPage(this.#control?.problems() ?? []),
       routes: () => routesPage(this.#published),
+      explain: (url: string) => {
+        const asked = readUrl(url)
+        return asked === null ? null : explain(asked, { ...this.#sources(), platformCertificate })
+      },
+      status: (query: URLSearchParams) => routerStatus(this.#sources(), readStatusQuery(query)),
+      statusPage: (query: URLSearchParams) =>
+        statusPage({
+          title: 'Deis router',
+          version,
+          parts: [],
+          status: routerStatus(this.#sources(), readStatusQuery(query)),
+          notice: null,
+          person: null,
+          login: false,
+          refresh: query.get('refresh') === 'off' ? null : refreshInterval,
+        }),
       stats: () => statsPage(this.#metrics.traffic()),
       connections: () => stubStatus(this.#metrics.traffic()),
       config: () => ({

@@ -2,10 +2,10 @@
 
 import { assertNever } from '#kit/assert-never.ts'
 import type { Certificate } from '../model/certificate.ts'
-import type { HostMatch, PathMatch, Policy } from '../model/route.ts'
-import type { Endpoint } from '../model/upstream.ts'
+import type { Policy } from '../model/route.ts'
 import type { DatedProblem } from './problem-book.ts'
 import type { Published } from './published.ts'
+import { addressText, hostText, pathText } from './route-text.ts'
 
 /** Addresses of one upstream, and blocks of one allow list, that a page shows; their number is exact. */
 const mostShown = 16
@@ -52,10 +52,6 @@ function certificatePart(certificate: Certificate | undefined): unknown {
   return { id, fingerprint, expires: new Date(notAfter).toISOString() }
 }
 
-function addressText({ address, port }: Endpoint): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
-}
-
 function policyPart(policy: Policy): unknown {
   switch (policy.kind) {
     case 'maintenance':
@@ -76,40 +72,6 @@ function policyPart(policy: Policy): unknown {
     }
     default:
       return assertNever(policy)
-  }
-}
-
-/** As somebody may have written it; `~` begins an expression. */
-function hostText(host: HostMatch): string {
-  switch (host.kind) {
-    case 'exact':
-      return host.host
-    case 'wildcard':
-      return `*.${host.suffix}`
-    case 'label':
-      return `${host.label}.*`
-    case 'regex':
-      return `~${host.expression}.*`
-    case 'any':
-      return '*'
-    case 'default':
-      return 'default'
-    default:
-      return assertNever(host)
-  }
-}
-
-/** `= /x` is that path alone, `/x` it and the segments below it, `/x*` whatever begins with it. */
-function pathText(path: PathMatch): string {
-  switch (path.kind) {
-    case 'exact':
-      return `= ${path.path}`
-    case 'prefix':
-      return path.path
-    case 'text-prefix':
-      return `${path.path}*`
-    default:
-      return assertNever(path)
   }
 }
 

@@ -41,6 +41,9 @@ async function start(pages: Partial<AdminPages> = {}, idleTimeout?: number): Pro
       problems: () => problemsPage([{ code: 'no-port', severity: 'error', object, message: 'no port 80', since: 0 }]),
       routes: () => routesPage(published),
       config: () => ({ version: 3 }),
+      explain: url => (url === 'http://a.example/' ? { url } : null),
+      status: query => ({ asked: query.toString() }),
+      statusPage: query => ({ body: `<p>${query.get('search')}</p>`, headers: { 'content-security-policy': 'x' } }),
       stats: () => ({ apps: {} }),
       connections: () => 'Active connections: 0 \n',
       ...pages,
@@ -66,6 +69,10 @@ async function ask(port: number, path: string, method = 'GET', headers: Record<s
 
 const pages: [path: string, status: number, type: RegExp, body: RegExp][] = [
   ['/', 200, /^text\/plain/, /\/healthz.*\/metrics.*\/problems.*\/routes.*\/config/s],
+  ['/explain?url=http://a.example/', 200, /^application\/json$/, /"url": "http:\/\/a\.example\/"/],
+  ['/explain?url=ftp:a', 400, /^text\/plain/, /\?url=URL/],
+  ['/explain', 400, /^text\/plain/, /\?url=URL/],
+  ['/status?app=a&search=x%26y', 200, /^application\/json$/, /"asked": "app=a&search=x%26y"/],
   ['/healthz', 200, /^text\/plain/, /^ok\n$/],
   ['/healthz/', 200, /^text\/plain/, /^ok\n$/],
   ['/healthz?probe=1', 200, /^text\/plain/, /^ok\n$/],
@@ -89,6 +96,21 @@ for (const [path, status, type, body] of pages)
     expect(answer.status).toBe(status)
     expect(answer.headers['content-type']).toMatch(type)
     expect(answer.body).toMatch(body)
+  })
+
+const accepts: readonly (readonly [accept: string, type: RegExp])[] = [
+  ['text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8', /^text\/html/],
+  ['TEXT/HTML', /^text\/html/],
+  ['*/*', /^text\/plain/],
+  ['application/json', /^text\/plain/],
+  ['text/html5', /^text\/plain/],
+]
+for (const [accept, type] of accepts)
+  test(`/ for who accepts ${accept}`, async () => {
+    const { headers, body } = await ask(await start(), '/?search=a', 'GET', { accept })
+    expect(headers['content-type']).toMatch(type)
+    expect(headers.vary).toBe('accept')
+    if (type.test('text/html')) expect([body, headers['content-security-policy']]).toEqual(['<p>a</p>', 'x'])
   })
 
 test('/healthz tells what it waits for', async () => {

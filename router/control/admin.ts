@@ -5,6 +5,7 @@
 // peer says of itself in a header counts nothing here. The others are for whoever reaches the port: kubelet and
 // Prometheus come from elsewhere, and `/problems`, `/routes` and `/config` are how an operator looks into a pod. They
 // name hosts, apps and addresses of all tenants, but no secret; a NetworkPolicy is the place to keep tenants from them.
+// A browser that asks for `/` gets the status page, all others the list of the pages.
 
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
@@ -24,6 +25,12 @@ export interface AdminPages {
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>
   problems(): unknown
   routes(): unknown
+  /** Why a URL is answered as it is; null: it is no URL. */
+  explain(url: string): unknown
+  /** What a status page shows, of what the query asks for. */
+  status(query: URLSearchParams): unknown
+  /** The same as a page for people, with fields of its own. */
+  statusPage(query: URLSearchParams): { readonly body: string; readonly headers: Readonly<Record<string, string>> }
   config(): unknown
   stats(): unknown
   connections(): string
@@ -33,16 +40,19 @@ interface Page {
   readonly status: number
   readonly contentType: string
   readonly body: string
-  readonly allow?: string
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 const plain = 'text/plain; charset=utf-8'
+const html = 'text/html; charset=utf-8'
 const index = `deis-router
 
 /healthz   200 when traffic is served, else 503 and why
 /metrics   Prometheus text format
 /problems  what somebody wrote and is not in force, as JSON
 /routes    what is routed where, as JSON
+/explain   ?url=URL: what answers there and why, as JSON
+/status    traffic, routes, problems and last changes, as JSON; ?app=A,B&search=TEXT&offset=N&limit=N
 /config    version, watches and data threads, as JSON
 /stats     requests by app, as JSON; from this machine only
 /nginx_status  connections, in the words of nginx's stub_status; from this machine only
@@ -117,11 +127,24 @@ const elsewhere = text(403, 'from this machine only\n')
 
 async function answer(request: IncomingMessage, pages: AdminPages, log: Logger): Promise<Page> {
   if (request.method !== 'GET' && request.method !== 'HEAD')
-    return { ...text(405, 'only GET and HEAD\n'), allow: 'GET, HEAD' }
-  const [path] = (request.url ?? '').split('?', 1)
+    return { ...text(405, 'only GET and HEAD\n'), headers: { allow: 'GET, HEAD' } }
+  const { path, query } = targetOf(request.url ?? '')
   switch (path) {
-    case '/':
-      return text(200, index)
+    case '/': {
+      // Whoever reads pages for people says so; curl and probes do not.
+      if (!/\btext\/html(?![\w-])/i.test(request.headers.accept ?? ''))
+        return { ...text(200, index), headers: { vary: 'accept' } }
+      const { body, headers } = pages.statusPage(query)
+      return { status: 200, contentType: html, body, headers: { ...headers, vary: 'accept' } }
+    }
+    case '/explain': {
+      const explanation = pages.explain(query.get('url') ?? '')
+      return explanation === null
+        ? text(400, 'ask with ?url=URL, such as ?url=https://www.example.com/\n')
+        : json(explanation)
+    }
+    case '/status':
+      return json(pages.status(query))
     case '/healthz':
     case '/healthz/': {
       const { healthy, text: line } = pages.health()
@@ -143,7 +166,7 @@ async function answer(request: IncomingMessage, pages: AdminPages, log: Logger):
       return isLoopback(request.socket.remoteAddress) ? json(pages.stats()) : elsewhere
     default:
       // Contract section 14: whatever begins so.
-      if (path?.startsWith('/nginx_status'))
+      if (path.startsWith('/nginx_status'))
         return isLoopback(request.socket.remoteAddress) ? text(200, pages.connections()) : elsewhere
       return text(404, 'not found; GET / lists the pages\n')
   }
@@ -156,6 +179,11 @@ export function isLoopback(address: string | undefined): boolean {
   return mapped === '::1' || (isIPv4(mapped) && mapped.startsWith('127.'))
 }
 
+function targetOf(url: string): { readonly path: string; readonly query: URLSearchParams } {
+  const mark = url.indexOf('?')
+  return { path: mark < 0 ? url : url.slice(0, mark), query: new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1)) }
+}
+
 function text(status: number, body: string): Page {
   return { status, contentType: plain, body }
 }
@@ -164,14 +192,14 @@ function json(value: unknown): Page {
   return { status: 200, contentType: 'application/json', body: `${JSON.stringify(value, null, 2)}\n` }
 }
 
-function send(request: IncomingMessage, response: ServerResponse, { status, contentType, body, allow }: Page): void {
+function send(request: IncomingMessage, response: ServerResponse, { status, contentType, body, headers }: Page): void {
   response.writeHead(status, {
     'content-type': contentType,
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
     connection: 'close',
     'x-content-type-options': 'nosniff',
-    ...(allow !== undefined && { allow }),
+    ...headers,
   })
   response.end(request.method === 'HEAD' ? undefined : body)
 }

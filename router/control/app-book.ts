@@ -7,10 +7,12 @@
 
 import { compareText } from '#kit/compare-text.ts'
 import type { ObjectRef, Problem } from '../model/problem.ts'
+import type { HostMatch } from '../model/route.ts'
 import { quote } from './annotation.ts'
 import { certificateId } from './certificate.ts'
 import type { CertificateBook } from './certificate-book.ts'
 import { Claims, claimKey } from './claims.ts'
+import type { Contender } from './contender.ts'
 import type { Expression } from './expression-bound.ts'
 import { addLocations, type Handler, locationsKey } from './location.ts'
 import { refKey } from './object-shape.ts'
@@ -96,6 +98,17 @@ export class AppBook {
     const owner = this.#hosts.owner(host)
     const drafts = owner === null ? [] : (this.#apps.get(refKey(owner))?.translation.drafts ?? [])
     return drafts.find(({ route }) => claimKey(route.host) === host) ?? null
+  }
+
+  /** Those whose hosts `matches` says yes to, and which others own. */
+  *contenders(matches: (host: HostMatch) => boolean): Iterable<Contender> {
+    for (const { ref, translation } of this.#apps.values())
+      for (const { route } of translation.drafts) {
+        const owner = matches(route.host) ? this.#hosts.owner(claimKey(route.host)) : null
+        if (owner === null || refKey(owner) === refKey(ref)) continue
+        const why = 'the host belongs to another Service, which comes first by namespace and name'
+        yield { object: ref, host: route.host, path: route.path, reason: 'host-taken', owner, why }
+      }
   }
 
   /** The hosts that have changed their owner, or their certificate, since the last call. */

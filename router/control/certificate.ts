@@ -126,7 +126,7 @@ export function expiryProblem(ref: ObjectRef, { notAfter }: Certificate, now: nu
  * The DNS names that a certificate is for, in lower case, wildcards as they stand. Its common name counts only when it
  * lists no names (RFC 9525 section 2).
  */
-function namesOf({ subjectAltName, subject }: X509Certificate): readonly string[] {
+export function namesOf({ subjectAltName, subject }: X509Certificate): readonly string[] {
   const listed = subjectAltName ?? ''
   const names = [...listed.matchAll(/(?:^|, )DNS:([^,\s"]+)/g)].map(match => match[1]!.toLowerCase())
   const common = /(?:^|\n)CN=([^\n]+)/.exec(subject ?? '')?.[1]

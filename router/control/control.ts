@@ -42,8 +42,8 @@ const refusalPatience = 5000
 export interface ControlOptions {
   readonly source: Source
   readonly world: World
-  /** The next step of the configuration; the first one has `reset`. */
-  readonly publish: (patch: Patch) => void
+  /** The next step of the configuration; the first one has `reset`. `heardAt`: when the first news of it came, `performance.now()`. */
+  readonly publish: (patch: Patch, heardAt: number) => void
   /** The world may be another one now, in what no Patch tells of too: the status of Ingresses, the names to resolve. */
   readonly onStep?: () => void
   readonly log: Logger
@@ -54,7 +54,7 @@ export interface ControlOptions {
 export class Control {
   readonly #source: Source
   readonly #world: World
-  readonly #publish: (patch: Patch) => void
+  readonly #publish: (patch: Patch, heardAt: number) => void
   readonly #onStep: () => void
   readonly #log: Logger
   readonly #stop = new AbortController()
@@ -66,7 +66,10 @@ export class Control {
   readonly #followed = new Map<string, { readonly isVital: boolean; heard: boolean }>()
   readonly #running: Promise<void>[] = []
   #look: NodeJS.Timeout | null = null
-  #held: { readonly since: number; patch: Patch; readonly release: NodeJS.Timeout } | null = null
+  #held: { readonly since: number; readonly heardAt: number; patch: Patch; readonly release: NodeJS.Timeout } | null =
+    null
+  /** When the first news came that no step has looked at; null: there are none. */
+  #heardAt: number | null = null
   #startedAt = 0
   #lastProgress = 0
   #synced = false
@@ -87,7 +90,7 @@ export class Control {
       heard: (namespace, name, change) => {
         this.#lastProgress = performance.now()
         this.#world.secret(namespace, name, change)
-        this.#holdoff.mark()
+        this.touch()
       },
       failed: error => this.#log.error({ err: error }, 'a watch of a Secret failed and begins again'),
     })
@@ -122,6 +125,7 @@ export class Control {
 
   /** Somebody has told the world something: a step follows. */
   touch(): void {
+    this.#heardAt ??= performance.now()
     this.#holdoff.mark()
   }
 
@@ -169,7 +173,7 @@ export class Control {
             if (signal.aborted) return
             hear(change)
             if (change.kind === 'reset') followed.heard = true
-            this.#holdoff.mark()
+            this.touch()
           }
         } catch (error) {
           // A watch keeps its failures to itself: this is a fault of ours, and no reason to stop following.
@@ -195,13 +199,15 @@ export class Control {
     if (this.#stop.signal.aborted || (!this.#synced && this.#missing().length > 0)) return
     try {
       const since = performance.now()
+      const heardAt = this.#heardAt ?? since
       const patch = this.#world.take()
       this.#secrets.want(this.#world.wantedSecrets())
       if (this.#world.unfinished) this.#holdoff.mark()
+      else this.#heardAt = null
       this.#onStep()
       if (!this.#synced) this.#tryFirst()
       else if (this.#behind) this.#catchUp()
-      else if (patch !== null) this.#next(patch, since)
+      else if (patch !== null) this.#next(patch, since, heardAt)
       else this.#release(false)
     } catch (error) {
       this.#failed(error)
@@ -217,7 +223,7 @@ export class Control {
   #catchUp(): void {
     if (this.#held !== null) clearTimeout(this.#held.release)
     this.#held = null
-    this.#publish(this.#world.whole())
+    this.#publish(this.#world.whole(), performance.now())
     this.#behind = false
     this.#log.info('what could not be put into force is in force now')
     this.#logProblems()
@@ -231,26 +237,26 @@ export class Control {
     if (unsettled.length > 0) this.#log.warn({ secrets: unsettled.slice(0, 20) }, 'going on without these Secrets')
     const unheard = [...this.#followed].filter(([, { heard }]) => !heard).map(([name]) => name)
     if (unheard.length > 0) this.#log.warn({ watches: unheard }, 'going on without these, which we may not read')
-    this.#publish(this.#world.whole())
+    this.#publish(this.#world.whole(), this.#startedAt)
     this.#synced = true
     this.#behind = false
     this.#logProblems()
   }
 
-  #next(patch: Patch, since: number): void {
+  #next(patch: Patch, since: number, heardAt: number): void {
     if (this.#held !== null) this.#held.patch = compose(this.#held.patch, patch)
-    else this.#held = { since, patch, release: setTimeout(() => this.#releaseLate(), secretHold) }
+    else this.#held = { since, heardAt, patch, release: setTimeout(() => this.#releaseLate(), secretHold) }
     this.#release(false)
   }
 
   /** Publishes what is held back, unless it is worth waiting for a Secret. */
   #release(late: boolean): void {
     if (this.#held === null) return
-    const { since, patch, release } = this.#held
+    const { since, heardAt, patch, release } = this.#held
     if (!late && this.#secrets.unsettledSince(since).length > 0) return
     clearTimeout(release)
     this.#held = null
-    this.#publish(patch)
+    this.#publish(patch, heardAt)
     this.#logProblems()
   }
 

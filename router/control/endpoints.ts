@@ -52,6 +52,42 @@ export function endpointsOf(
     })
 }
 
+/** One that a Service has, whether requests go there or not. */
+export interface KnownEndpoint extends Endpoint {
+  /** `leaving`: it terminates, but serves. */
+  readonly state: 'ready' | 'leaving' | 'not-ready'
+  /** It is among `endpointsOf`. */
+  readonly used: boolean
+}
+
+/** All endpoints of the same, those that are used first. */
+export function knownEndpoints(
+  slices: readonly EndpointSlice[],
+  portName: string,
+  zone: string | null = null,
+): readonly KnownEndpoint[] {
+  const used = new Map(endpointsOf(slices, portName, zone).map(each => [`${each.address} ${each.port}`, each]))
+  const known = new Map<string, KnownEndpoint>()
+  for (const { endpoints = [], ports = [] } of slices) {
+    const port = ports.find(({ name = '', protocol = 'TCP' }) => name === portName && protocol === 'TCP')?.port
+    if (port === undefined) continue
+    for (const { addresses, conditions } of endpoints) {
+      const isLeaving = conditions?.serving === true && conditions.terminating === true
+      const state = conditions?.ready !== false ? 'ready' : isLeaving ? 'leaving' : 'not-ready'
+      for (const raw of addresses) {
+        const address = raw.toLowerCase()
+        const key = `${address} ${port}`
+        // Of an address that is there twice the better word counts.
+        if (known.has(key) && state !== 'ready') continue
+        known.set(key, { ...(used.get(key) ?? { address, port }), state, used: used.has(key) })
+      }
+    }
+  }
+  return [...known]
+    .sort(([a, { used: one }], [b, { used: other }]) => Number(other) - Number(one) || (a < b ? -1 : 1))
+    .map(([, endpoint]) => endpoint)
+}
+
 /** As kube-proxy has it: hints count only if every endpoint has one, and some are for our zone. */
 function areHinted(endpoints: ReadonlyMap<string, Found>, zone: string): boolean {
   const all = [...endpoints.values()]

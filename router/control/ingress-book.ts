@@ -10,12 +10,14 @@ import type { Ingress, IngressClass, Service } from '#kube/types.ts'
 import type { Change } from '#kube/watch.ts'
 import type { CertificateId } from '../model/certificate.ts'
 import type { ObjectRef, Problem } from '../model/problem.ts'
-import type { Policy } from '../model/route.ts'
+import type { HostMatch, Policy } from '../model/route.ts'
 import type { RouterSettings } from '../model/settings.ts'
 import type { UpstreamId } from '../model/upstream.ts'
+import { quote } from './annotation.ts'
 import { certificateId } from './certificate.ts'
 import type { CertificateBook } from './certificate-book.ts'
 import { Claims } from './claims.ts'
+import type { Contender } from './contender.ts'
 import { type IngressDraft, type IngressTranslation, translateIngress } from './ingress.ts'
 import { certificateTopics, IngressCertificates, type ServedHost } from './ingress-certificates.ts'
 import { IngressClasses } from './ingress-class.ts'
@@ -176,6 +178,34 @@ export class IngressBook {
   /** Who has the default tier; null: nobody. */
   defaultOwner(): ObjectRef | null {
     return this.#slots.owner(defaultSlot)
+  }
+
+  /** What Ingresses ask for of hosts that `matches` says yes to, and do not get. */
+  *contenders(matches: (host: HostMatch) => boolean): Iterable<Contender> {
+    for (const [key, { ref, drafts }] of this.#served)
+      for (const draft of drafts) {
+        const { host, path } = draft
+        const standing = matches(host) ? this.#standing(key, ref, draft) : null
+        if (standing?.kind === 'closed') {
+          const why = 'the host belongs to a Service, whose annotations ask for the whole host'
+          yield { object: ref, host, path, reason: 'host-taken', owner: standing.owner, why }
+        } else if (standing?.kind === 'taken') {
+          const why = draft.fallback
+            ? 'a default backend gives way to a rule'
+            : 'the path belongs to another Ingress, which is older'
+          yield { object: ref, host, path, reason: 'path-taken', owner: standing.owner, why }
+        }
+      }
+    for (const { ref, object } of this.#objects.values()) {
+      if (this.#served.has(refKey(ref))) continue
+      const shaped = readIngress(ref, object)
+      if (shaped.kind !== 'good') continue
+      const { className, rules } = shaped.object
+      const why = className === null ? 'it names no IngressClass' : `its class ${quote(className)} is not ours`
+      for (const { host, paths } of rules)
+        for (const { path } of matches(host) ? paths : [])
+          yield { object: ref, host, path, reason: 'other-class', owner: null, why }
+    }
   }
 
   *status(): Iterable<IngressStatus> {

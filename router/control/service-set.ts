@@ -39,6 +39,11 @@ export class ServiceSet {
     return { listed: this.#listed.takeDirty(), named }
   }
 
+  /** All of the list, unchecked. */
+  values(): Iterable<Held> {
+    return this.#listed.values()
+  }
+
   /** The Service of this key, unchecked; null: there is none. */
   get(key: string): Held | null {
     const listed = this.#listed.get(key)

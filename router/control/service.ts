@@ -46,9 +46,11 @@ const everyPath: PathMatch = Object.freeze({ kind: 'prefix', path: '/' })
 /** The Service port that apps are reached at, whatever its targetPort. */
 const appPort = 80
 
-/** Whether the Service asks to be routed: `router.deis.io/routable` is exactly `true`. */
+export const routableLabel = 'router.deis.io/routable'
+
+/** Whether the Service asks to be routed: that label is exactly `true`. */
 export function isRoutable({ metadata: { labels } }: Service): boolean {
-  return labels?.['router.deis.io/routable'] === 'true'
+  return labels?.[routableLabel] === 'true'
 }
 
 /** The Secret with the certificate of the platform domain, which may exist or not. */

@@ -8,7 +8,7 @@ import type { Delta } from '../model/patch.ts'
 import type { Problem } from '../model/problem.ts'
 import type { Endpoint, Upstream, UpstreamId } from '../model/upstream.ts'
 import { standardUpstreamSettings } from '../model/upstream-settings.ts'
-import { endpointsOf } from './endpoints.ts'
+import { endpointsOf, type KnownEndpoint, knownEndpoints } from './endpoints.ts'
 import { Interests } from './interests.ts'
 import { Ledger } from './ledger.ts'
 import type { ProblemBook } from './problem-book.ts'
@@ -151,6 +151,18 @@ export class UpstreamBook {
     for (const service of services) this.#tellFaults(service)
     const isSame = this.#wanted.size === this.#names.size && this.#names.keys().every(host => this.#wanted.has(host))
     if (!isSame) this.#wanted = new Set(this.#names.keys())
+  }
+
+  /** All endpoints of an upstream, those that get no requests too; as things are now. */
+  known(id: UpstreamId): readonly KnownEndpoint[] {
+    const target = this.#shared.get(id)?.target
+    if (target === undefined) return []
+    const used = (endpoints: readonly Endpoint[]): readonly KnownEndpoint[] =>
+      endpoints.map(endpoint => ({ ...endpoint, state: 'ready', used: true }))
+    if (target.kind === 'fixed') return used(target.endpoints)
+    const found = resolvePort(this.#service(target.service), target.port, this.#externalNames)
+    if (found.kind === 'slices') return knownEndpoints(this.#slicesOf(target.service), found.portName, this.#zone)
+    return used(this.#endpoints(target.service, found))
   }
 
   flush(): Delta<Upstream, UpstreamId> {

@@ -13,22 +13,33 @@ import type { Change } from '#kube/watch.ts'
 import type { CertificateId } from '../model/certificate.ts'
 import type { Patch } from '../model/patch.ts'
 import type { ObjectRef, ProblemCode } from '../model/problem.ts'
+import type { HostMatch } from '../model/route.ts'
 import type { RouterSettings } from '../model/settings.ts'
+import type { UpstreamId } from '../model/upstream.ts'
 import { AppBook, uncovered } from './app-book.ts'
 import { AuthorityBook } from './authority-book.ts'
 import { builderRef } from './builder.ts'
 import { BuilderBook } from './builder-book.ts'
 import { certificateId } from './certificate.ts'
 import { CertificateBook } from './certificate-book.ts'
+import type { Contender } from './contender.ts'
 import { translateDefaultService } from './default-service.ts'
 import { DhParameters, dhParametersSecret } from './dh-parameters.ts'
+import type { KnownEndpoint } from './endpoints.ts'
 import { expressionProblems } from './expression-bound.ts'
 import { IngressBook } from './ingress-book.ts'
 import { invalidObject, readServiceAddresses, refKey } from './object-shape.ts'
 import { type DatedProblem, ProblemBook, type ProblemChanges } from './problem-book.ts'
 import type { IngressStatus } from './published-status.ts'
 import { RouteBook } from './route-book.ts'
-import { isRoutable, platformSecret, type SecretRef, type ServiceContext, translateService } from './service.ts'
+import {
+  isRoutable,
+  platformSecret,
+  routableLabel,
+  type SecretRef,
+  type ServiceContext,
+  translateService,
+} from './service.ts'
 import { ServiceSet } from './service-set.ts'
 import { SettingsBook } from './settings-book.ts'
 import { SharedTicketKeys, ticketKeysSecret } from './shared-ticket-keys.ts'
@@ -54,6 +65,7 @@ export interface WorldOptions {
 }
 
 const defaultOwner = 'default service'
+const ownPrefix = 'router.deis.io/'
 
 export class World {
   readonly #externalNames: boolean
@@ -277,6 +289,30 @@ export class World {
     return held === null ? null : readServiceAddresses(ref, held.object)
   }
 
+  /** Who asks for hosts that `matches` says yes to and does not get them, or not all of them. As of the last `take`. */
+  *contenders(matches: (host: HostMatch) => boolean): Iterable<Contender> {
+    yield* this.#apps.contenders(matches)
+    yield* this.#ingresses.contenders(matches)
+    const { settings } = this.#settings
+    const context = { settings, namespace: this.#namespace, externalNames: this.#externalNames }
+    for (const { ref, object } of this.#services.values()) {
+      // Most Services of a cluster are none of ours, and need not be looked at closely.
+      if (!asksForDomains(object)) continue
+      const service = this.#services.read(refKey(ref))
+      if (service === null || isRoutable(service)) continue
+      const why = `its label ${routableLabel} is not "true"`
+      for (const { route } of translateService(service, context).drafts) {
+        if (!matches(route.host)) continue
+        yield { object: ref, host: route.host, path: route.path, reason: 'not-routable', owner: null, why }
+      }
+    }
+  }
+
+  /** All endpoints of an upstream in force, those that get no requests too. */
+  endpoints(id: UpstreamId): readonly KnownEndpoint[] {
+    return this.#upstreams.known(id)
+  }
+
   /** Ordered by object. As of the last `take`, but for certificates, which expire by themselves. */
   problems(): readonly DatedProblem[] {
     this.#certificates.noteExpired()
@@ -367,4 +403,10 @@ export class World {
       this.#problems.set(`nameless ${kind}`, hasNameless ? [invalidObject(ref, reason)] : [])
     }
   }
+}
+
+function asksForDomains(object: unknown): boolean {
+  const { metadata } = (object ?? {}) as { readonly metadata?: { readonly annotations?: unknown } | null }
+  const annotations = metadata?.annotations
+  return typeof annotations === 'object' && annotations !== null && `${ownPrefix}domains` in annotations
 }
