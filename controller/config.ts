@@ -35,6 +35,8 @@ export interface ControllerConfig {
   readonly reservedNames: ReadonlySet<string>
   /** Null: there is no logger. */
   readonly logger: URL | null
+  /** The router's admin port; null: it cannot be asked. */
+  readonly routerAdmin: URL | null
   readonly deployHooks: readonly URL[]
   /** Secret; null: hooks are not signed. */
   readonly deployHookKey: string | null
@@ -111,6 +113,12 @@ const flags = {
     argument: 'FILE',
     help: 'private key (PEM, P-256) for the tokens of the registry (default with --local: made, and kept in DIR)',
   },
+  routerAdmin: {
+    name: 'router-admin',
+    argument: 'URL',
+    help: "the router's admin port, such as http://deis-router-admin:9090: for explanations and the status page",
+    variable: 'DEIS_ROUTER_ADMIN_URL',
+  },
   routerAccount: {
     name: 'router-account',
     argument: 'NAMESPACE/NAME',
@@ -158,6 +166,7 @@ export function parseConfig(argv: readonly string[], env: Environment, version: 
     builderKey: given.text('DEIS_BUILDER_KEY'),
     reservedNames: new Set(listOf(given.text('RESERVED_NAMES') ?? defaultReserved)),
     logger: serviceUrl(env, values.faults, 'DEIS_LOGGER_SERVICE', 'DEIS_LOGGER_SERVICE_PORT_HTTP'),
+    routerAdmin: values.parsed('routerAdmin', 'a URL such as http://127.0.0.1:9090', httpUrl),
     deployHooks: given.urls('DEIS_DEPLOY_HOOK_URLS'),
     deployHookKey: given.text('DEIS_DEPLOY_HOOK_SECRET_KEY'),
     procfilePolicy: {

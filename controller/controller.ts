@@ -21,6 +21,7 @@ import { builds } from './api/builds.ts'
 import { certificates } from './api/certificates.ts'
 import { config as configs } from './api/config.ts'
 import { domains } from './api/domains.ts'
+import { explain } from './api/explain.ts'
 import { grants } from './api/grants.ts'
 import { health } from './api/health.ts'
 import { hooks } from './api/hooks.ts'
@@ -34,11 +35,13 @@ import { registryToken } from './api/registry-token.ts'
 import { releases } from './api/releases.ts'
 import { createServer } from './api/server.ts'
 import { settings } from './api/settings.ts'
+import { addStatusPage } from './api/status-page.ts'
 import { users } from './api/users.ts'
 import type { Cluster } from './cluster/cluster.ts'
 import type { ControllerConfig } from './config.ts'
 import type { AppId } from './domain/app.ts'
 import { IdleTrim } from './idle-trim.ts'
+import { answers, Parts } from './parts.ts'
 import { AppEvents } from './reconcile/app-events.ts'
 import { AppLocks } from './reconcile/app-lock.ts'
 import { AppLog } from './reconcile/app-log.ts'
@@ -54,6 +57,7 @@ import { Releases } from './reconcile/releases.ts'
 import { Routing } from './reconcile/routing.ts'
 import { UnderWay } from './reconcile/under-way.ts'
 import type { RegistryTokens } from './registry-tokens.ts'
+import { RouterAdmin } from './router-admin.ts'
 import type { Store } from './store/store.ts'
 
 /** Milliseconds between two looks at idempotency keys that are too old. */
@@ -136,13 +140,14 @@ export class Controller {
     })
     const authentication = new Authentication(store, config.builderKey)
     const access = new AppAccess(store, authentication)
+    const attempts = new LoginAttempts()
+    const passwords = new Passwords(options.passwordCosts)
+    const router = new RouterAdmin(config.routerAdmin)
     const resources = withDocument(
       [
         ...health({ store, authentication, notReady: () => this.#notReady() }),
         ...accounts({
-          ...{ store, authentication, appLog },
-          attempts: new LoginAttempts(),
-          passwords: new Passwords(options.passwordCosts),
+          ...{ store, authentication, attempts, passwords, appLog },
           registration: config.registration,
         }),
         ...users(store, authentication, appLog),
@@ -160,6 +165,7 @@ export class Controller {
         ...settings(store, access, routing, appLog),
         ...grants(store, access, appLog),
         ...hooks(store, authentication, makes),
+        ...explain(store, authentication, router),
         ...registryToken({
           ...{ store, authentication },
           tokens: options.registryTokens ?? null,
@@ -174,6 +180,16 @@ export class Controller {
       trustedProxies: config.trustedProxies,
       checkAnswers: options.checkAnswers ?? false,
       closing: this.#closing.signal,
+    })
+    addStatusPage(this.#server, {
+      ...{ store, authentication, attempts, passwords, router, appLog },
+      parts: new Parts({
+        controller: async () => this.#notReady() === null,
+        database: () => store.ping().then(() => true),
+        router: router.isSet ? () => router.isUp() : null,
+        registry: config.registry === null ? null : answers(new URL('/v2/', config.registry)),
+        logger: config.logger === null ? null : answers(new URL('/healthz', config.logger)),
+      }),
     })
     this.#admin = createHttpServer((request, response) => {
       if (request.url !== '/metrics') {

@@ -30,7 +30,7 @@ import { platformSecret } from './control/service.ts'
 import { checkSnapshotFile, readSnapshot, SnapshotKeeper } from './control/snapshot.ts'
 import type { Source } from './control/source.ts'
 import { statsPage, stubStatus } from './control/stats.ts'
-import { readStatusQuery, routerStatus, type StatusSources } from './control/status.ts'
+import { readNamespaces, readStatusQuery, routerStatus, type StatusSources } from './control/status.ts'
 import { lifeOfKeys } from './control/ticket-key-list.ts'
 import { sampleInterval, TrafficHistory } from './control/traffic-history.ts'
 import { World } from './control/world.ts'
@@ -365,12 +365,12 @@ class RunningRouter implements Router {
       metrics: async () => ({ contentType: this.#metrics.contentType, text: await this.#metrics.text() }),
       problems: () => problemsPage(this.#control?.problems() ?? []),
       routes: () => routesPage(this.#published),
-      explain: (url: string) => {
-        const asked = readUrl(url)
-        return asked === null ? null : explain(asked, { ...this.#sources(), platformCertificate })
+      explain: query => {
+        const asked = readUrl(query.get('url') ?? '')
+        return asked === null ? null : explain(asked, { ...this.#sources(), platformCertificate }, readNamespaces(query))
       },
-      status: (query: URLSearchParams) => routerStatus(this.#sources(), readStatusQuery(query)),
-      statusPage: (query: URLSearchParams) =>
+      status: query => routerStatus(this.#sources(), readStatusQuery(query)),
+      statusPage: query =>
         statusPage({
           title: 'Deis router',
           version,

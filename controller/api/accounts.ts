@@ -20,8 +20,8 @@ import { showUser, userShape } from './shapes.ts'
 export type RegistrationMode = 'enabled' | 'disabled' | 'admin_only'
 
 /** Tokens of one user: the oldest make way. */
-const mostTokens = 100
-const maxPassword = 4096
+export const mostTokens = 100
+export const maxPassword = 4096
 
 const tokenShape = z.strictObject({ token: z.string() })
 
@@ -77,12 +77,7 @@ export function accounts(options: AccountsOptions): readonly Resource[] {
     body: z.object({ username: textField({ max: 1000 }), password: textField({ exact: true, max: maxPassword }) }),
     answers: { 200: tokenShape },
     handle: async (_context, call, { username, password }) => {
-      attempts.begin(username, call.address)
-      const user = await store.users.find(username)
-      const hash = user === null ? null : await store.users.passwordHash(username)
-      if (!(await passwords.check(password, hash)) || user?.isActive !== true)
-        throw invalid('non_field_errors', 'Unable to log in with provided credentials.')
-      attempts.succeeded(username, call.address)
+      await checkLogin(options, { username, password, address: call.address })
       const token = newToken()
       await store.tokens.add(username, tokenHash(token), mostTokens)
       await store.users.setLastLogin(username, new Date())
@@ -179,6 +174,26 @@ export function accounts(options: AccountsOptions): readonly Resource[] {
     resource('/v2/auth/cancel', authentication.anyUser, { DELETE: cancel }),
     resource('/v2/auth/whoami', authentication.anyUser, { GET: whoami }),
   ]
+}
+
+interface Login {
+  readonly username: string
+  readonly password: string
+  readonly address: string
+}
+
+/** Throws when name and password are not those of a user, or were not too often. */
+export async function checkLogin(
+  { store, attempts, passwords }: Pick<AccountsOptions, 'store' | 'attempts' | 'passwords'>,
+  { username, password, address }: Login,
+): Promise<User> {
+  attempts.begin(username, address)
+  const user = await store.users.find(username)
+  const hash = user === null ? null : await store.users.passwordHash(username)
+  if (!(await passwords.check(password, hash)) || user?.isActive !== true)
+    throw invalid('non_field_errors', 'Unable to log in with provided credentials.')
+  attempts.succeeded(username, address)
+  return user
 }
 
 /** Controller contract, section 5: a token that is not good counts as none. */

@@ -273,6 +273,24 @@ export function storeSuite(stage: StoreStage): void {
       expect(await store.users.findByToken(hashes[4]!)).toBeNull()
     })
 
+    test('one can be ended, and those between two texts', async () => {
+      const [name, other] = [fresh('user'), fresh('user')]
+      for (const user of [name, other]) await store.users.create(newUser(user))
+      const hashes = ['x', 'page:1', 'page:2', 'page:3'].map(hash => `${hash}:${name}`)
+      for (const hash of hashes) await store.tokens.add(name, hash, 9)
+      await store.tokens.add(other, `page:1:${other}`, 9)
+      await store.tokens.removeBetween(name, 'page:', 'page:3')
+      const left = async (): Promise<readonly string[]> => {
+        const found = await Promise.all(hashes.map(hash => store.users.findByToken(hash)))
+        return hashes.filter((_, index) => found[index] !== null)
+      }
+      expect(await left()).toEqual([hashes[0], hashes[3]])
+      expect(await store.users.findByToken(`page:1:${other}`)).not.toBeNull()
+      await store.tokens.remove(hashes[3]!)
+      await store.tokens.remove('nothing')
+      expect(await left()).toEqual([hashes[0]])
+    })
+
     test('many at once keep as many as one after the other', async () => {
       const name = fresh('user')
       await store.users.create(newUser(name))

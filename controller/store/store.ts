@@ -77,6 +77,10 @@ export interface Users {
 export interface Tokens {
   /** Keeps at most `most` of a user, the newest. */
   add(username: string, hash: string, most: number): Promise<void>
+  /** Ends one, if there is such. */
+  remove(hash: string): Promise<void>
+  /** Ends those of this user whose hash comes from `first` on and before `end`, as text. */
+  removeBetween(username: string, first: string, end: string): Promise<void>
   /** Ends all of this user. */
   clear(username: string): Promise<void>
   /** Ends all of everybody. */

@@ -25,6 +25,18 @@ export class TokenRows implements Tokens {
     })
   }
 
+  async remove(hash: string): Promise<void> {
+    await this.#session.db.deleteFrom('tokens').where('hash', '=', hash).execute()
+  }
+
+  async removeBetween(username: string, first: string, end: string): Promise<void> {
+    const { db } = this.#session
+    // In the database the order of texts depends on its locale; a user has a hundred at most.
+    const rows = await db.selectFrom('tokens').select('hash').where('username', '=', username).execute()
+    const hashes = rows.map(row => row.hash).filter(hash => hash >= first && hash < end)
+    if (hashes.length > 0) await db.deleteFrom('tokens').where('hash', 'in', hashes).execute()
+  }
+
   async clear(username: string): Promise<void> {
     await this.#session.db.deleteFrom('tokens').where('username', '=', username).execute()
   }

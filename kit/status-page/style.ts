@@ -40,7 +40,8 @@ const digest = createHash('sha256').update(style).digest('base64')
 /** No script, no picture, no font, no frame around it; forms lead back to where the page came from. */
 export const pageHeaders: Readonly<Record<string, string>> = {
   'content-security-policy': `default-src 'none'; style-src 'sha256-${digest}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`,
-  'referrer-policy': 'no-referrer',
+  // With none at all, browsers would not say where a form comes from.
+  'referrer-policy': 'same-origin',
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
   'cross-origin-opener-policy': 'same-origin',

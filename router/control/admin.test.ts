@@ -41,7 +41,7 @@ async function start(pages: Partial<AdminPages> = {}, idleTimeout?: number): Pro
       problems: () => problemsPage([{ code: 'no-port', severity: 'error', object, message: 'no port 80', since: 0 }]),
       routes: () => routesPage(published),
       config: () => ({ version: 3 }),
-      explain: url => (url === 'http://a.example/' ? { url } : null),
+      explain: query => (query.get('url') === 'http://a.example/' ? { url: query.get('url') } : null),
       status: query => ({ asked: query.toString() }),
       statusPage: query => ({ body: `<p>${query.get('search')}</p>`, headers: { 'content-security-policy': 'x' } }),
       stats: () => ({ apps: {} }),

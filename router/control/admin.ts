@@ -25,8 +25,8 @@ export interface AdminPages {
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>
   problems(): unknown
   routes(): unknown
-  /** Why a URL is answered as it is; null: it is no URL. */
-  explain(url: string): unknown
+  /** Why the `url` of the query is answered as it is; null: it is no URL. */
+  explain(query: URLSearchParams): unknown
   /** What a status page shows, of what the query asks for. */
   status(query: URLSearchParams): unknown
   /** The same as a page for people, with fields of its own. */
@@ -51,7 +51,7 @@ const index = `deis-router
 /metrics   Prometheus text format
 /problems  what somebody wrote and is not in force, as JSON
 /routes    what is routed where, as JSON
-/explain   ?url=URL: what answers there and why, as JSON
+/explain   ?url=URL: what answers there and why, as JSON; with &app=A,B those of A and B come first
 /status    traffic, routes, problems and last changes, as JSON; ?app=A,B&search=TEXT&offset=N&limit=N
 /config    version, watches and data threads, as JSON
 /stats     requests by app, as JSON; from this machine only
@@ -138,7 +138,7 @@ async function answer(request: IncomingMessage, pages: AdminPages, log: Logger):
       return { status: 200, contentType: html, body, headers: { ...headers, vary: 'accept' } }
     }
     case '/explain': {
-      const explanation = pages.explain(query.get('url') ?? '')
+      const explanation = pages.explain(query)
       return explanation === null
         ? text(400, 'ask with ?url=URL, such as ?url=https://www.example.com/\n')
         : json(explanation)

@@ -283,6 +283,17 @@ describe('who does not get it', () => {
     expect([others.length, othersLeftOut]).toEqual([20, 9])
   })
 
+  test('those of whom it is for come first, and only their hosts are proposed', () => {
+    const many = Array.from({ length: 30 }, (_, index) => app(`a${index}/a`, { domains: 'shop.example.com' }))
+    const stage = staged(...many, app('zoo/zoo', { domains: 'shop.example.com,zoo.example.com' }))
+    const sources = sourcesOf(stage)
+    const ask = (url: string, ...names: readonly string[]): Explanation =>
+      explain(readUrl(url)!, sources, new Set(names))
+    expect(ask('http://shop.example.com/', 'zoo').others[0]?.object?.name).toBe('zoo')
+    expect(ask('http://zo.example.com/', 'zoo').nearest).toEqual(['zoo.example.com'])
+    expect(ask('http://zo.example.com/', 'a1').nearest).toEqual([])
+  })
+
   test('Problems that name the host, of objects that have no route', () => {
     const stage = staged(
       app('shop/shop', { domains: 'shop.example.com', proxyDomain: 'www.example.com', proxyLocations: '/a' }),

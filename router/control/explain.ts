@@ -71,7 +71,15 @@ export function readUrl(text: string): AskedUrl | null {
   return { url: shown, scheme, host, path: url.pathname, query: url.search }
 }
 
-export function explain(asked: AskedUrl, sources: ExplainSources): Explanation {
+/**
+ * `forWhom`: namespaces of whom it is for: what is theirs comes first among those who lose, and only their hosts are proposed.
+ * Null: for somebody who may know everything.
+ */
+export function explain(
+  asked: AskedUrl,
+  sources: ExplainSources,
+  forWhom: ReadonlySet<string> | null = null,
+): Explanation {
   const { published } = sources
   const { scheme, host, path } = asked
   const secure = scheme === 'https'
@@ -79,7 +87,7 @@ export function explain(asked: AskedUrl, sources: ExplainSources): Explanation {
   const { winner } = found
   const upstream = winner === null ? null : explainUpstream(winner, sources)
   const decided = explainPolicies(asked, winner, published, upstream?.used ?? 0)
-  const { others, rest } = explainOthers(asked, found, sources)
+  const { others, rest } = explainOthers(asked, found, sources, forWhom)
   const isHealth = isHealthCheck(found, path)
   const outcome = isHealth ? health : (decided.outcome ?? explainWinner(asked, found, others))
   const route = isHealth || winner === null ? null : explainRoute(winner, found)
@@ -104,7 +112,7 @@ export function explain(asked: AskedUrl, sources: ExplainSources): Explanation {
     ),
     nearest: found.hosts.some(({ host: { kind } }) => kind !== 'any')
       ? []
-      : nearest(host, hostsOf(published), mostNearest),
+      : nearest(host, hostsOf(published, forWhom), mostNearest),
   }
 }
 
@@ -258,12 +266,17 @@ function explainOthers(
   asked: AskedUrl,
   found: Contest,
   sources: ExplainSources,
+  forWhom: ReadonlySet<string> | null,
 ): { readonly others: readonly ExplainedOther[]; readonly rest: number } {
   const others: ExplainedOther[] = [
     ...losersOf(found, asked.path),
     ...contendersOf(asked, sources),
     ...plainRoutesOf(asked, found, sources),
   ]
+  if (forWhom !== null) {
+    const isTheirs = ({ object }: ExplainedOther): boolean => object !== null && forWhom.has(object.namespace)
+    others.sort((a, b) => Number(isTheirs(b)) - Number(isTheirs(a)))
+  }
   return { others: others.slice(0, mostOthers), rest: Math.max(0, others.length - mostOthers) }
 }
 
@@ -342,6 +355,7 @@ function mentions(message: string, host: string): boolean {
   return at >= 0 && !/[a-z0-9-]/i.test(around)
 }
 
-function* hostsOf({ routes }: Published): Iterable<string> {
-  for (const { host } of routes.values()) if (host.kind === 'exact') yield host.host
+function* hostsOf({ routes }: Published, forWhom: ReadonlySet<string> | null): Iterable<string> {
+  for (const { id, host } of routes.values())
+    if (host.kind === 'exact' && (forWhom === null || forWhom.has(objectOf(id)?.namespace ?? ''))) yield host.host
 }

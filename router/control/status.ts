@@ -31,14 +31,19 @@ export interface StatusQuery {
 
 /** `app=A,B`, `search`, `offset`, `limit`; what makes no sense is left out, but `app` never lets more through for that. */
 export function readStatusQuery(query: URLSearchParams): StatusQuery {
-  const apps = query.get('app')
-  const names = apps?.split(',').filter(name => /^[a-z0-9][a-z0-9.-]{0,252}$/.test(name)) ?? null
   return {
-    namespaces: names === null ? null : new Set(names.slice(0, mostNamespaces)),
+    namespaces: readNamespaces(query),
     search: (query.get('search') ?? '').trim().slice(0, longestSearch).toLowerCase(),
     offset: numberOf(query.get('offset'), 0, Number.MAX_SAFE_INTEGER),
     limit: Math.max(1, numberOf(query.get('limit'), standardLimit, mostRoutes)),
   }
+}
+
+/** What `app=A,B` names; null: it is not there. */
+export function readNamespaces(query: URLSearchParams): ReadonlySet<string> | null {
+  const names = query.get('app')?.split(',')
+  if (names === undefined) return null
+  return new Set(names.filter(name => /^[a-z0-9][a-z0-9.-]{0,252}$/.test(name)).slice(0, mostNamespaces))
 }
 
 export interface StatusSources {
