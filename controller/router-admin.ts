@@ -3,14 +3,24 @@
 
 import type { RouterStatus } from '#kit/router-status.ts'
 import { Refusal } from './domain/refusal.ts'
+import { Turnstile } from './store/turnstile.ts'
 
 /** Milliseconds. */
 const timeout = 5000
+/**
+ * Each answer takes the router's control thread some milliseconds, which changes of routes wait for: so many are asked for at
+ * a time, with a rest of so many milliseconds behind each, and so many may wait for their turn.
+ */
+const mostAtOnce = 2
+const rest = 30
+const mostWaiting = 50
 /** Octets of one answer: a status with 500 routes has some 400,000. */
 const maxAnswer = 4 * 1024 * 1024
 
 export class RouterAdmin {
   readonly #base: URL | null
+  readonly #turnstile = new Turnstile(mostAtOnce)
+  #asking = 0
 
   /** `base` null: there is none to be asked. */
   constructor(base: URL | null) {
@@ -46,7 +56,9 @@ export class RouterAdmin {
   /** Whether it answers, and serves. */
   async isUp(): Promise<boolean> {
     try {
-      return (await this.#ask('/healthz', AbortSignal.timeout(timeout))).status === 200
+      return (
+        this.#base !== null && (await get(new URL('/healthz', this.#base), AbortSignal.timeout(timeout))).status === 200
+      )
     } catch {
       return false
     }
@@ -61,25 +73,45 @@ export class RouterAdmin {
     }
   }
 
-  async #ask(target: string, gone: AbortSignal): Promise<{ readonly status: number; readonly text: string }> {
+  async #ask(target: string, gone: AbortSignal): Promise<Answer> {
     if (this.#base === null)
       throw new Refusal(
         'unavailable',
         'The router cannot be asked: this controller was not told where its admin port is.',
       )
+    if (this.#asking >= mostAtOnce + mostWaiting)
+      throw new Refusal('too-many', 'Too many ask the router at once. Try again.', { retryAfter: 1 })
     const signal = AbortSignal.any([gone, AbortSignal.timeout(timeout)])
+    this.#asking++
     try {
-      const { request } = await import('undici')
-      const { statusCode, body } = await request(new URL(target, this.#base), {
-        ...{ signal, headersTimeout: timeout, bodyTimeout: timeout },
-        headers: { accept: 'application/json' },
-      })
-      return { status: statusCode, text: await bounded(body) }
+      await this.#turnstile.enter(signal)
+      try {
+        return await get(new URL(target, this.#base), signal)
+      } finally {
+        setTimeout(() => this.#turnstile.leave(), rest).unref()
+      }
     } catch (cause) {
       if (cause instanceof Refusal) throw cause
       throw new Refusal('unavailable', 'The router does not answer.', { cause })
+    } finally {
+      this.#asking--
     }
   }
+}
+
+interface Answer {
+  readonly status: number
+  readonly text: string
+}
+
+async function get(url: URL, signal: AbortSignal): Promise<Answer> {
+  // Loaded when it is needed: it takes 15 MB.
+  const { request } = await import('undici')
+  const { statusCode, body } = await request(url, {
+    ...{ signal, headersTimeout: timeout, bodyTimeout: timeout },
+    headers: { accept: 'application/json' },
+  })
+  return { status: statusCode, text: await bounded(body) }
 }
 
 function odd(): Refusal {

@@ -18,7 +18,7 @@ export function explain(store: Store, authentication: Authentication, router: Ro
     resource('/v2/router/explain', authentication.anyUser, {
       GET: operation({
         summary: 'What answers for a URL, and why: route, certificate, policies, endpoints, and who else wanted it.',
-        query: { url: { text: 'Such as https://www.example.com/path' } },
+        query: { url: { description: 'Such as https://www.example.com/path', schema: { type: 'string' } } },
         answers: { 200: explanationShape },
         handle: async ({ user }: Caller, call) => {
           const { url } = call.query

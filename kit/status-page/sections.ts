@@ -25,10 +25,10 @@ export function trafficSection({ now, traffic, routes, problems }: RouterStatus)
           figure('requests open', now.requests),
           figure('tunnels', now.tunnels),
           figure('endpoints at rest', now.endpointsResting),
-          figure('endpoints unhealthy', now.endpointsUnhealthy),
+          figure('unhealthy ones', now.endpointsUnhealthy),
         ]),
   ]
-  const size = { width: 360, height: 80, span }
+  const size = { width: 340, height: 80, span }
   const plots = [
     { label: 'Requests a second', unit: 'a second', values: traffic.requests },
     { label: 'Answers with 500 and more', unit: 'a second', values: traffic.errors },

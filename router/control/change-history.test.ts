@@ -101,3 +101,13 @@ test('of a change of very many objects a part is named, and all are counted', ()
   const [change] = bench.history.list(null).items
   expect([change?.objects.length, change?.summary]).toEqual([5, '300 routes added'])
 })
+
+test('a change of thousands is counted, and names nothing', () => {
+  const bench = new Bench()
+  const routes = Array.from({ length: 2000 }, (_, at) => routeOf(`a${at}.example`, `a${at}`))
+  bench.publish(patchOf({ routes: routes.slice(0, 3) }))
+  bench.publish(patchOf({ routes }))
+  const [change] = bench.history.list(null).items
+  expect([change?.objects, change?.summary]).toEqual([[], '1997 routes added, 3 routes changed'])
+  expect(bench.history.list(new Set(['default'])).total).toBe(1)
+})

@@ -11,6 +11,8 @@ import { objectOf } from './route-text.ts'
 const mostChanges = 50
 /** Of one change: what is beyond is counted only. */
 const mostObjects = 100
+/** A change of more parts than this is counted only: it is not to come later for being described. */
+const mostParts = 1000
 /** Of one change, as it is shown. */
 const mostShown = 5
 
@@ -32,6 +34,17 @@ export function contentOf(patch: Patch, { routes }: Published, settings: ObjectR
   const objects = new Map<string, { readonly ref: ObjectRef; readonly counts: Counts }>()
   const rest: Counts = {}
   if (patch.reset) return { whole: patch.routes.upserts.length, objects, rest }
+  const { upserts, deletes } = patch.routes
+  const certificates = patch.certificates.upserts.length + patch.certificates.deletes.length
+  if (upserts.length + deletes.length + patch.upstreams.upserts.length + certificates > mostParts) {
+    const changed = upserts.filter(({ id }) => routes.has(id)).length
+    rest.added = upserts.length - changed
+    rest.changed = changed
+    rest.removed = deletes.length
+    rest.endpoints = patch.upstreams.upserts.length
+    rest.certificates = certificates
+    return { whole: null, objects, rest }
+  }
   const add = (ref: ObjectRef, part: keyof Counts): void => {
     const key = refKey(ref)
     const known = objects.get(key)
@@ -40,11 +53,10 @@ export function contentOf(patch: Patch, { routes }: Published, settings: ObjectR
     if (known === undefined && counts !== rest) objects.set(key, { ref, counts })
   }
   if (patch.settings !== undefined) add(settings, 'settings')
-  for (const { id } of patch.routes.upserts) add(objectOf(id) ?? settings, routes.has(id) ? 'changed' : 'added')
-  for (const id of patch.routes.deletes) add(objectOf(id) ?? settings, 'removed')
-  const kept = new Set(patch.upstreams.upserts.map(({ id }) => id))
+  for (const { id } of upserts) add(objectOf(id) ?? settings, routes.has(id) ? 'changed' : 'added')
+  for (const id of deletes) add(objectOf(id) ?? settings, 'removed')
   // An upstream that goes, goes with its routes.
-  for (const id of kept) {
+  for (const { id } of patch.upstreams.upserts) {
     const ref = pathRef('Service', id.slice(0, id.lastIndexOf(':')))
     if (ref !== null) add(ref, 'endpoints')
   }

@@ -11,7 +11,14 @@ export function nearest(name: string, names: Iterable<string>, most: number): re
   for (const other of names) {
     if (++looked > mostNames) break
     if (other === name || Math.abs(other.length - name.length) > furthest) continue
-    const distance = distanceOf(name, other, furthest)
+    // Most names of a cluster begin or end alike.
+    let start = 0
+    while (start < name.length && name[start] === other[start]) start++
+    let tail = 0
+    const left = Math.min(name.length, other.length) - start
+    while (tail < left && name.at(-1 - tail) === other.at(-1 - tail)) tail++
+    const middles = [name, other].map(text => text.slice(start, text.length - tail)) as [string, string]
+    const distance = distanceOf(...middles, furthest)
     if (distance <= furthest) found.push({ name: other, distance })
   }
   return found

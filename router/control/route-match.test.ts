@@ -94,12 +94,11 @@ describe('expressions', () => {
     )
     const table = new RouteTable({ get: id => ({ id }) as unknown as Upstream })
     table.apply({ upserts: routes, deletes: [] })
-    const answers = [0, 50, 119].map(index => {
-      const host = `e${String(index).padStart(3, '0')}aaaaaaaaaa.example`
-      const here = contest(routes, { host, path: '/', secure: false }).winner?.id ?? null
-      expect(here).toBe(table.match(host, '/', false)?.route.id ?? null)
-      return here
-    })
-    expect([answers[0], answers.at(-1)]).toEqual([routes[0]!.id, null])
+    const hostOf = (index: number): string => `e${String(index).padStart(3, '0')}aaaaaaaaaa.example`
+    const there = routes.map((_, index) => table.match(hostOf(index), '/', false)?.route.id ?? null)
+    const first = there.indexOf(null)
+    expect(first).toBeGreaterThan(10)
+    for (const index of [0, first - 1, first, 119])
+      expect(contest(routes, { host: hostOf(index), path: '/', secure: false }).winner?.id ?? null).toBe(there[index])
   })
 })

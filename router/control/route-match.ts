@@ -166,8 +166,7 @@ function compareGroups([a]: readonly Route[], [b]: readonly Route[]): number {
   if (order !== 0) return order
   if (one.kind === 'wildcard' && other.kind === 'wildcard')
     return other.suffix.length - one.suffix.length || Number(one.depth === 'any') - Number(other.depth === 'any')
-  const isLabel = (host: HostMatch): number => Number(host.kind !== 'label')
-  return compareText(orderOf(a!), orderOf(b!)) || isLabel(one) - isLabel(other)
+  return compareText(orderOf(a!), orderOf(b!))
 }
 
 /** Namespace before name before the rest, whatever characters names hold: `/` counts as less than all of them. */

@@ -296,8 +296,8 @@ export class World {
     const { settings } = this.#settings
     const context = { settings, namespace: this.#namespace, externalNames: this.#externalNames }
     for (const { ref, object } of this.#services.values()) {
-      // Most Services of a cluster are none of ours, and need not be looked at closely.
-      if (!asksForDomains(object)) continue
+      // Most Services of a cluster are none of ours or are routed, and need not be looked at closely.
+      if (!asksInVain(object)) continue
       const service = this.#services.read(refKey(ref))
       if (service === null || isRoutable(service)) continue
       const why = `its label ${routableLabel} is not "true"`
@@ -405,8 +405,11 @@ export class World {
   }
 }
 
-function asksForDomains(object: unknown): boolean {
-  const { metadata } = (object ?? {}) as { readonly metadata?: { readonly annotations?: unknown } | null }
+/** Whether it names domains, and is not routable for all that; unchecked. */
+function asksInVain(object: unknown): boolean {
+  const { metadata } = (object ?? {}) as { readonly metadata?: Readonly<Record<string, unknown>> | null }
+  const labels = metadata?.labels as Readonly<Record<string, unknown>> | null | undefined
   const annotations = metadata?.annotations
-  return typeof annotations === 'object' && annotations !== null && `${ownPrefix}domains` in annotations
+  if (typeof annotations !== 'object' || annotations === null || !(`${ownPrefix}domains` in annotations)) return false
+  return labels?.[routableLabel] !== 'true'
 }

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { RouterAdmin } from '#controller/router-admin.ts'
 import { ControllerStage, quick } from '#test/support/controller-stage.ts'
 import { startTenantRoutes, type TenantRoutes } from '#test/support/tenant-routes.ts'
 
@@ -132,6 +133,18 @@ describe('a router that cannot be asked: 503, and why', () => {
       expect([reply.status, reply.body.detail]).toEqual([503, expect.stringMatching(detail)])
       expect(reply.body.detail).not.toContain('127.0.0.1')
     })
+  test('asked by too many at once: 429 for those who would wait too long', async () => {
+    const server = createServer((_request, response) => setTimeout(() => response.end('{}'), 20))
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const router = new RouterAdmin(new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`))
+    const { signal } = new AbortController()
+    const asked = Array.from({ length: 60 }, () => router.explain('http://a/', null, signal))
+    const ends = await Promise.allSettled(asked)
+    expect(ends.filter(({ status }) => status === 'fulfilled')).toHaveLength(52)
+    for (const end of ends.slice(52)) expect(end).toMatchObject({ reason: { kind: 'too-many', retryAfter: 1 } })
+    server.close()
+  })
   test('not set up', async () => {
     await using other = await ControllerStage.start({ times: quick })
     const reply = await other.call('GET', '/v2/router/explain?url=http://a.example/', { token: await other.user() })
