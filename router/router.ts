@@ -367,7 +367,9 @@ class RunningRouter implements Router {
       routes: () => routesPage(this.#published),
       explain: query => {
         const asked = readUrl(query.get('url') ?? '')
-        return asked === null ? null : explain(asked, { ...this.#sources(), platformCertificate }, readNamespaces(query))
+        return asked === null
+          ? null
+          : explain(asked, { ...this.#sources(), platformCertificate }, readNamespaces(query))
       },
       status: query => routerStatus(this.#sources(), readStatusQuery(query)),
       statusPage: query =>
