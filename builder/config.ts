@@ -7,6 +7,7 @@ import { type Environment, type Flag, type FlagValues, readCommandLine } from '#
 import { httpUrl, serviceUrl } from '#kit/service-url.ts'
 import type { StoreTarget } from '#store/open-store.ts'
 import { storeFlags, storeOf } from '#store/store-flags.ts'
+import { type UserNamespace, userNamespaces } from './build/kubernetes/options.ts'
 import { defaultGitLimits, type GitLimits } from './git/git.ts'
 import { defaultSourceLimits, type SourceLimits } from './git/source.ts'
 import { defaultSshLimits, type SshLimits } from './ssh/server.ts'
@@ -25,6 +26,7 @@ interface JobConfig {
   readonly buildpacks: string
   /** With buildah. */
   readonly dockerfiles: string
+  readonly userNamespace: UserNamespace
   readonly pullPolicy: string | null
   readonly nodeSelector: Readonly<Record<string, string>>
   /** Where Pods fetch sources: our address and port, as they reach them. */
@@ -127,6 +129,11 @@ const flags = {
     argument: 'IMAGE',
     help: 'image with buildah',
     variable: 'DOCKERBUILDER_IMAGE_NAME',
+  },
+  userNamespace: {
+    name: 'dockerfiles-user-namespace',
+    argument: 'build|pod',
+    help: 'made by each build of a Dockerfile, or by the cluster for its Pod (default build)',
   },
   pullPolicy: {
     name: 'pull-policy',
@@ -277,6 +284,7 @@ function strategyOf(values: Values, env: Environment): StrategyConfig {
     image: image('image'),
     buildpacks: image('buildpacks'),
     dockerfiles: image('dockerfiles'),
+    userNamespace: values.choice('userNamespace', userNamespaces, 'build'),
     pullPolicy: pullPolicy === '' ? null : pullPolicy,
     nodeSelector: values.parsed('nodeSelector', 'labels such as disk:ssd,zone:a', parseLabels) ?? {},
     sourceUrl: values.parsed('sourceUrl', 'a URL', httpUrl),

@@ -16,14 +16,14 @@ export async function openStrategy({ strategy, registry, builderKey, address }: 
     return LocalStrategy.open({ state: strategy.state, registry, credentials, tokens: null })
   }
   const { KubernetesStrategy } = await import('./build/kubernetes/kubernetes-strategy.ts')
-  const { standardJobOptions } = await import('./build/kubernetes/options.ts')
+  const { dockerfileUsers, standardJobOptions } = await import('./build/kubernetes/options.ts')
   const { kubeconfig, jobs } = strategy
   const userAgent = `deis-builder/${version}`
   const options = { userAgent }
   const client = await (kubeconfig === null
     ? KubeClient.inCluster(options)
     : KubeClient.fromKubeconfig(kubeconfig, options))
-  const { namespace, image, buildpacks, dockerfiles, pullPolicy, nodeSelector } = jobs
+  const { namespace, image, buildpacks, dockerfiles, userNamespace, pullPolicy, nodeSelector } = jobs
   return KubernetesStrategy.open(
     {
       client,
@@ -32,7 +32,7 @@ export async function openStrategy({ strategy, registry, builderKey, address }: 
         ...{ namespace, pullPolicy, nodeSelector },
         fetch: { ...standardJobOptions.fetch, image },
         buildpacks: { ...standardJobOptions.buildpacks, image: buildpacks },
-        dockerfiles: { ...standardJobOptions.dockerfiles, image: dockerfiles },
+        dockerfiles: { ...dockerfileUsers(userNamespace), image: dockerfiles },
       },
       sources: { address, port: jobs.sourcePort, url: jobs.sourceUrl },
       registry: {

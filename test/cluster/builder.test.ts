@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { KubernetesStrategy } from '#builder/build/kubernetes/kubernetes-strategy.ts'
-import { type JobOptions, standardJobOptions } from '#builder/build/kubernetes/options.ts'
+import { buildUsers, type JobOptions, standardJobOptions } from '#builder/build/kubernetes/options.ts'
 import { BuildError, type BuildResult } from '#builder/build/strategy.ts'
 import { KubeClient } from '#kube/client.ts'
 import { type Files, writeFiles } from '#test/support/build-stage.ts'
@@ -224,12 +224,16 @@ describe('buildpacks', () => {
   })
 })
 
-// Skipped, as it fails: in a name space of one user nobody may set groups, and buildah does so before each RUN.
-test.skip('a Dockerfile is built', async () => {
+test('a Dockerfile is built, by users who are nobody on the node', async () => {
   const dockerfile = `FROM ${registry.host}/run:1
 ARG GREETING
 USER root
-RUN echo "greeting $GREETING" && mkdir /shop && echo yes > /shop/file
+RUN echo "greeting $GREETING" && mkdir /shop && echo yes > /shop/file && chown 1000:1000 /shop/file
+RUN echo "users $(tr -s ' ' < /proc/self/uid_map)" && grep -E '^(CapEff|Seccomp|NoNewPrivs):' /proc/self/status
+RUN unshare --user true || echo 'no name space'; mount -t tmpfs none /mnt || echo 'no mount' && echo 'a root directory'
+RUN ls /var/run/secrets/kubernetes.io 2>&1 || echo 'no account'
+USER 1000
+RUN id && cat /shop/file
 EXPOSE 8080
 CMD ["sleep", "3600"]
 `
@@ -238,6 +242,15 @@ CMD ["sleep", "3600"]
   expect({ text: error?.message, lines: error === null ? [] : lines }).toEqual({ text: undefined, lines: [] })
   expect(result).toEqual({ image: 'docked:git-1a2b3c4d', procfile: { web: 'sleep 1' }, fromDockerfile: true })
   expect(lines).toContain('greeting hello')
+  expect(lines).toContain(`users  0 ${buildUsers.first} ${buildUsers.count}`)
+  // Those that containers have anyway, over what is theirs; a filter; and nothing more by any program.
+  expect(lines.filter(line => /^(CapEff|NoNewPrivs|Seccomp):/.test(line)).map(line => line.split(/\s+/))).toEqual([
+    ['CapEff:', '00000000a80425fb'],
+    ['NoNewPrivs:', '1'],
+    ['Seccomp:', '2'],
+  ])
+  for (const line of ['no name space', 'no mount', 'no account', 'uid=1000(cnb) gid=1000(cnb) groups=1000(cnb)', 'yes'])
+    expect(lines).toContain(line)
   expect(lines).toContain('Pushing to registry')
   const wrong = await build('docked', { Dockerfile: 'BOGUS\n' })
   expect(wrong.error?.message).toMatch(/^Build pod exited with code \d+, stopping build\.$/)

@@ -25,10 +25,17 @@ export interface BuildContainer {
   readonly env: readonly BuildEnvVar[]
   readonly resources: { readonly requests: BuildQuantities; readonly limits: BuildQuantities }
   readonly volumeMounts: readonly Mount[]
-  readonly securityContext: {
-    readonly allowPrivilegeEscalation: false
-    readonly capabilities: { readonly drop: readonly ['ALL'] }
-  }
+  readonly securityContext: ContainerSecurity
+}
+
+export interface ContainerSecurity {
+  readonly allowPrivilegeEscalation: false
+  readonly capabilities: { readonly drop: readonly ['ALL']; readonly add?: readonly string[] }
+  readonly runAsNonRoot?: boolean
+  readonly runAsUser?: number
+  readonly runAsGroup?: number
+  readonly seccompProfile?: { readonly type: string }
+  readonly appArmorProfile?: { readonly type: string }
 }
 
 export interface Volume {
@@ -47,6 +54,7 @@ export interface BuildPodSpec {
   readonly terminationGracePeriodSeconds: number
   readonly automountServiceAccountToken: false
   readonly enableServiceLinks: false
+  readonly hostUsers?: false
   readonly nodeSelector?: Readonly<Record<string, string>>
   readonly imagePullSecrets?: readonly { readonly name: string }[]
   readonly securityContext: {

@@ -67,10 +67,13 @@ describe.each(['buildpacks', 'dockerfile'] as const)('%s', kind => {
 
   test('has no account, no root, no privileges, and limits', () => {
     expect(pod).toMatchObject({ automountServiceAccountToken: false, enableServiceLinks: false })
-    expect(pod.securityContext).toMatchObject({ runAsNonRoot: true, runAsUser: 1000, fsGroup: 1000 })
-    expect(pod.securityContext.seccompProfile.type).toBe(kind === 'buildpacks' ? 'RuntimeDefault' : 'Unconfined')
+    const user = kind === 'buildpacks' ? 1000 : 0x7000_0000
+    expect(pod.securityContext).toMatchObject({ runAsNonRoot: true, runAsUser: user, fsGroup: user })
+    expect(pod.securityContext.seccompProfile.type).toBe('RuntimeDefault')
     for (const container of [...pod.initContainers, ...pod.containers]) {
-      expect(container.securityContext).toEqual({ allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } })
+      if (container.name !== 'deis-dockerbuilder')
+        expect(container.securityContext).toEqual({ allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } })
+      expect(container.securityContext).toMatchObject({ allowPrivilegeEscalation: false })
       expect(Object.keys(container.resources.limits)).toEqual(['cpu', 'memory', 'ephemeral-storage'])
     }
   })
@@ -149,6 +152,30 @@ test('the registry is given a token when it wants one, and TLS when it has it', 
   expect(builder.env.map(({ name }) => name)).toEqual(['CNB_PLATFORM_API', 'CNB_NO_COLOR', 'CNB_REGISTRY_AUTH'])
   expect(texts(secret)['registry-auth']).toBe('{"registry":"Bearer abc"}')
   expect(fetch.env.map(({ name }) => name)).not.toContain('CNB_REGISTRY_AUTH')
+})
+
+test('a Dockerfile is built in a user name space of its own, which takes two capabilities to make (ADR 18)', () => {
+  const { pod, builder } = plan({}, { kind: 'dockerfile' })
+  expect(pod.hostUsers).toBe(undefined)
+  expect(builder.securityContext).toEqual({
+    allowPrivilegeEscalation: false,
+    capabilities: { drop: ['ALL'], add: ['SETGID', 'SETUID'] },
+    ...{ runAsNonRoot: false, runAsUser: 0, runAsGroup: 0 },
+    seccompProfile: { type: 'Unconfined' },
+    appArmorProfile: { type: 'Unconfined' },
+  })
+  expect(builder.command[2]).toContain('0 1879048192 65536')
+})
+
+test('or in one that the Pod has from its cluster, with the runtime’s filter', () => {
+  const dockerfiles = { ...options.dockerfiles, userNamespace: 'pod' } as const
+  const { pod, builder } = plan({}, { kind: 'dockerfile' }, { dockerfiles })
+  expect(pod.hostUsers).toBe(false)
+  expect(builder.securityContext.seccompProfile).toBe(undefined)
+  expect(builder.securityContext.capabilities.add).toContain('SYS_ADMIN')
+  expect(builder.command[2]).not.toContain('uid_map')
+  // Nothing else gets one: an older cluster would not notice, and run its Pods as root.
+  expect(plan({}, { kind: 'buildpacks' }, { dockerfiles }).pod.hostUsers).toBe(undefined)
 })
 
 test('a Dockerfile gets all of the config, but for what would change how buildah runs (section 8)', () => {

@@ -8,7 +8,7 @@ import { shortCommit } from '../strategy.ts'
 import { buildpackContainer, customBuildpack, platformVolume } from './buildpacks.ts'
 import { dockerfileContainer } from './dockerfile.ts'
 import type { BuildContainer, BuildSecret, Job, Volume } from './job-types.ts'
-import { buildLabels, fetchContainer } from './names.ts'
+import { type BuildKind, buildLabels, fetchContainer } from './names.ts'
 import type { JobOptions } from './options.ts'
 import {
   type BuildPlan,
@@ -53,6 +53,7 @@ export function planOf(plan: BuildPlan, options: JobOptions): Plan {
             terminationGracePeriodSeconds: 5,
             automountServiceAccountToken: false,
             enableServiceLinks: false,
+            ...(kind === 'dockerfile' && options.dockerfiles.userNamespace === 'pod' ? { hostUsers: false } : {}),
             ...(Object.keys(options.nodeSelector).length === 0 ? {} : { nodeSelector: options.nodeSelector }),
             ...(options.pullSecrets.length === 0
               ? {}
@@ -62,7 +63,7 @@ export function planOf(plan: BuildPlan, options: JobOptions): Plan {
               runAsUser: identity.user,
               runAsGroup: identity.group,
               fsGroup: identity.group,
-              seccompProfile: { type: kind === 'dockerfile' ? options.dockerfiles.seccomp : 'RuntimeDefault' },
+              seccompProfile: { type: 'RuntimeDefault' },
             },
             initContainers: [sourceContainer(plan, options)],
             containers: [builder(plan, options)],
@@ -92,9 +93,16 @@ function secretTexts({ request, source, target, kind }: BuildPlan): Readonly<Rec
   const configured = Object.entries(values).filter(([name]) => isVariable(name))
   return {
     [secretKeys.source]: source.token,
-    ...(token === null ? {} : { [secretKeys.registry]: JSON.stringify({ [host]: `Bearer ${token}` }) }),
+    ...(token === null ? {} : { [secretKeys.registry]: registryAuth(kind, host, token) }),
     ...Object.fromEntries(configured.map(([name, value]) => [configKey(name), value])),
   }
+}
+
+/** In the form of whoever pushes: the lifecycle sends what it is given; buildah asks the controller for a token of its own. */
+function registryAuth(kind: BuildKind, host: string, token: string): string {
+  if (kind === 'buildpacks') return JSON.stringify({ [host]: `Bearer ${token}` })
+  const auth = Buffer.from(`build:${token}`).toString('base64')
+  return JSON.stringify({ auths: { [host]: { auth } } })
 }
 
 function sourceContainer(plan: BuildPlan, options: JobOptions): BuildContainer {

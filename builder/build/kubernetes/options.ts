@@ -12,6 +12,19 @@ export interface Identity {
   readonly group: number
 }
 
+/**
+ * Where the users of a Dockerfile come from. `build`: the build makes a user name space of its own, which works on every
+ * node. `pod`: the cluster gives the Pod one (`hostUsers: false`), which takes a node that can.
+ */
+export const userNamespaces = ['build', 'pod'] as const
+export type UserNamespace = (typeof userNamespaces)[number]
+
+/**
+ * Of the node, for the users 0 to 65,535 of an image. The first is above those of people, services, containers with names
+ * and the kubelet's own ranges, and no distribution gives it away.
+ */
+export const buildUsers = { first: 0x7000_0000, count: 65_536 } as const
+
 export interface JobOptions {
   /** Where the Jobs are. */
   readonly namespace: string
@@ -27,15 +40,12 @@ export interface JobOptions {
     /** Version of the platform interface that is spoken with the lifecycle. */
     readonly platform: string
   }
-  /** An image with buildah. */
+  /** An image with buildah, unshare and nsenter. */
   readonly dockerfiles: {
     readonly image: string
+    readonly userNamespace: UserNamespace
+    /** Who fetches the source. When the build makes the name space, also root of the image as the node sees it. */
     readonly identity: Identity
-    /**
-     * The container runtime's own filter, `RuntimeDefault`, forbids making user name spaces, which rootless buildah
-     * cannot do without on most nodes; it is `Unconfined` then, with all the rest of the restrictions.
-     */
-    readonly seccomp: 'RuntimeDefault' | 'Unconfined'
   }
   readonly pullPolicy: string | null
   /** Names of Secrets with which the images above are fetched. */
@@ -52,7 +62,7 @@ export interface JobOptions {
 export const standardJobOptions = {
   fetch: { command: ['node', '/app/builder/build/kubernetes/fetch/main.ts'] },
   buildpacks: { runImage: null, identity: { user: 1000, group: 1000 }, platform: '0.12' },
-  dockerfiles: { identity: { user: 1000, group: 1000 }, seccomp: 'Unconfined' },
+  dockerfiles: { userNamespace: 'build', identity: { user: buildUsers.first, group: buildUsers.first } },
   pullPolicy: null,
   pullSecrets: [],
   nodeSelector: {},
@@ -61,3 +71,10 @@ export const standardJobOptions = {
   deadline: 1800,
   kept: 300,
 } as const
+
+/** Users of a Pod with a name space of its own are numbered from 0 to 65,535. */
+export function dockerfileUsers(userNamespace: UserNamespace): Omit<JobOptions['dockerfiles'], 'image'> {
+  return userNamespace === 'build'
+    ? standardJobOptions.dockerfiles
+    : { userNamespace, identity: { user: 1000, group: 1000 } }
+}

@@ -1,7 +1,7 @@
 // What the containers of a build have in common, and what they are planned from.
 
 import type { BuildRequest } from '../strategy.ts'
-import type { BuildContainer, BuildEnvVar, Mount } from './job-types.ts'
+import type { BuildContainer, BuildEnvVar, ContainerSecurity, Mount } from './job-types.ts'
 import type { BuildKind } from './names.ts'
 import type { JobOptions } from './options.ts'
 
@@ -45,16 +45,17 @@ export function isVariable(name: string): boolean {
   return name.length <= 200 && /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)
 }
 
-/** What every container of a build has in common. */
+/** What every container of a build has in common; `security` is what one of them has beside it. */
 export function container(
   options: JobOptions,
   own: Omit<BuildContainer, 'resources' | 'securityContext' | 'imagePullPolicy'>,
+  security: Partial<ContainerSecurity> = {},
 ): BuildContainer {
   return {
     ...own,
     ...(options.pullPolicy === null ? {} : { imagePullPolicy: options.pullPolicy }),
     resources: { requests: options.requests, limits: options.limits },
-    securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+    securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] }, ...security },
   }
 }
 
