@@ -119,6 +119,21 @@ const flags = {
     help: "the router's admin port, such as http://deis-router-admin:9090: for explanations and the status page",
     variable: 'DEIS_ROUTER_ADMIN_URL',
   },
+  nodeRegistry: {
+    name: 'node-registry',
+    argument: 'HOST:PORT',
+    help: 'where nodes fetch images that were pushed (default 127.0.0.1 and DEIS_REGISTRY_PROXY_PORT, or as we do)',
+  },
+  isolateApps: {
+    name: 'isolate-apps',
+    argument: 'on|off',
+    help: 'a NetworkPolicy for each app: only the router and the app itself reach its pods (default off)',
+  },
+  admitNamespaces: {
+    name: 'admit-namespaces',
+    argument: 'A,B',
+    help: 'with --isolate-apps on: namespaces whose pods reach apps as well',
+  },
   routerAccount: {
     name: 'router-account',
     argument: 'NAMESPACE/NAME',
@@ -181,7 +196,7 @@ export function parseConfig(argv: readonly string[], env: Environment, version: 
     registryNodeKey: given.text('DEIS_REGISTRY_NODE_KEY'),
     platformDomain: values.parsed('platformDomain', 'a domain', domainOf)?.toLowerCase() ?? null,
     trustedProxies: listOf(values.text('trustedProxies') ?? 'loopback,linklocal,uniquelocal'),
-    plan: planOf(values, given, namespace),
+    plan: planOf(values, given, namespace, registry),
   }
   if (config.port !== 0 && config.port === config.adminPort)
     values.faults.push(`--port and --admin-port are both ${config.port}`)
@@ -222,13 +237,22 @@ function clusterOf(values: Values, given: Variables): ClusterConfig {
   return { kind: 'kubernetes', kubeconfig }
 }
 
-function planOf(values: Values, given: Variables, namespace: string): Partial<PlanOptions> {
+function planOf(values: Values, given: Variables, namespace: string, registry: URL | null): Partial<PlanOptions> {
   const router = values.parsed('routerAccount', 'NAMESPACE/NAME of a service account', text => {
     const [space = '', name = '', ...rest] = text.split('/')
     return space === '' || name === '' || rest.length > 0 ? null : { namespace: space, serviceAccount: name }
   }) ?? { namespace, serviceAccount: 'deis-router' }
+  const admitted = listOf(values.text('admitNamespaces') ?? '')
+  const isIsolated = values.onOff('isolateApps', 'off')
+  if (admitted.length > 0 && !isIsolated) values.faults.push('--admit-namespaces goes with --isolate-apps on')
+  const proxyPort = given.number('DEIS_REGISTRY_PROXY_PORT', 1, 65_535)
+  const address =
+    values.parsed('nodeRegistry', 'HOST:PORT', text => (/^[^\s/@]{1,255}$/.test(text) ? text : null)) ??
+    (proxyPort === null ? (registry?.host ?? null) : `127.0.0.1:${proxyPort}`)
   return {
     router,
+    isolation: isIsolated ? { admitted } : null,
+    registry: { ...defaultPlanOptions.registry, address },
     quota: given.object('KUBERNETES_NAMESPACE_DEFAULT_QUOTA_SPEC'),
     slugRunnerImage: given.text('SLUGRUNNER_IMAGE_NAME') ?? defaultPlanOptions.slugRunnerImage,
     imagePullPolicy: given.text('IMAGE_PULL_POLICY') ?? defaultPlanOptions.imagePullPolicy,

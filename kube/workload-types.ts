@@ -167,6 +167,20 @@ export interface ResourceQuota extends KubeObject {
   readonly spec: Readonly<Record<string, unknown>>
 }
 
+interface PolicyPeer {
+  readonly namespaceSelector?: { readonly matchLabels?: Texts }
+  readonly podSelector?: { readonly matchLabels?: Texts }
+}
+
+/** networking.k8s.io/v1 NetworkPolicy, of what comes in. */
+export interface NetworkPolicy extends KubeObject {
+  readonly spec: {
+    readonly podSelector: { readonly matchLabels?: Texts }
+    readonly policyTypes: readonly 'Ingress'[]
+    readonly ingress: readonly { readonly from: readonly PolicyPeer[] }[]
+  }
+}
+
 export interface PolicyRule {
   readonly apiGroups: readonly string[]
   readonly resources: readonly string[]

@@ -41,13 +41,18 @@ export interface Build {
   readonly updated: Date
 }
 
-export type BuildKind = 'buildpack' | 'dockerfile' | 'image'
+/** What is pushed is a slug of the original's builder, or an image of ours, from buildpacks or a Dockerfile. */
+export type BuildKind = 'slug' | 'buildpack' | 'dockerfile' | 'image'
 
 /** Controller contract, section 5. */
-export function buildKind(build: Pick<Build, 'sha' | 'dockerfile'>): BuildKind {
+export function buildKind(build: Pick<Build, 'sha' | 'dockerfile' | 'image'>): BuildKind {
   if (build.dockerfile !== '') return 'dockerfile'
-  return build.sha !== '' ? 'buildpack' : 'image'
+  if (build.sha === '') return 'image'
+  return slugKey.test(build.image) ? 'slug' : 'buildpack'
 }
+
+/** `home/APP:git-SHA/push/slug.tgz` in the store (builder contract, section 6); no image is called like this. */
+const slugKey = /\.tgz$/
 
 /** `deploying`: under way, or left by a controller that died, for the next one to finish. */
 export type ReleaseState = 'deploying' | 'succeeded' | 'failed'

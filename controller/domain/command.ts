@@ -9,13 +9,13 @@ export interface Command {
   readonly args: readonly string[] | null
 }
 
-type Built = Pick<Build, 'sha' | 'dockerfile' | 'procfile'>
+type Built = Pick<Build, 'image' | 'sha' | 'dockerfile' | 'procfile'>
 
 const slugRunner = ['/runner/init']
 const shell = ['/bin/bash', '-c']
 
 export function commandOf(build: Built, type: string): Command {
-  if (buildKind(build) === 'buildpack') return { command: slugRunner, args: ['start', type] }
+  if (buildKind(build) === 'slug') return { command: slugRunner, args: ['start', type] }
   const line = own(build.procfile, type)
   if (line === undefined) return { command: null, args: null }
   // The image's own entry point takes the place of a shell.
@@ -25,7 +25,7 @@ export function commandOf(build: Built, type: string): Command {
 
 /** For a one-off command. */
 export function runCommandOf(build: Built, line: string): Command {
-  return { command: buildKind(build) === 'buildpack' ? slugRunner : shell, args: [line] }
+  return { command: buildKind(build) === 'slug' ? slugRunner : shell, args: [line] }
 }
 
 /** Words as a shell would see them: quotes and backslashes keep blanks, and nothing is expanded. */

@@ -24,7 +24,7 @@ export function environmentOf(
     WORKFLOW_RELEASE: `v${release.version}`,
     WORKFLOW_RELEASE_SUMMARY: release.summary,
     WORKFLOW_RELEASE_CREATED_AT: dateText(release.created),
-    ...(buildKind(build) === 'buildpack' && storage !== null ? slugVariables(build.image, storage) : {}),
+    ...(buildKind(build) === 'slug' && storage !== null ? slugVariables(build.image, storage) : {}),
     ...(build.sha === '' ? {} : { SOURCE_VERSION: build.sha }),
     ...(port === null ? {} : { PORT: String(port) }),
     ...config.values,

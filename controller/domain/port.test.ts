@@ -10,9 +10,10 @@ const needed = { illogical: 'PORT needs to be set in the config when using a pri
 
 const rows: readonly (readonly [name: string, facts: Partial<PortFacts>, want: object])[] = [
   ['set', { config: set }, known(8080)],
-  ['set for a slug', { config: set, kind: 'buildpack' }, known(8080)],
-  ['a slug', { kind: 'buildpack' }, known(5000)],
-  ['a slug from a foreign registry', { kind: 'buildpack', ownRegistry: false }, known(5000)],
+  ['set for a slug', { config: set, kind: 'slug' }, known(8080)],
+  ['a slug', { kind: 'slug' }, known(5000)],
+  ['an image of buildpacks', { kind: 'buildpack' }, known(5000)],
+  ['a slug from a foreign registry', { kind: 'slug', ownRegistry: false }, known(5000)],
   ['an image', {}, { kind: 'exposed' }],
   ['a Dockerfile', { kind: 'dockerfile', routable: false }, { kind: 'exposed' }],
   ['a foreign registry', { config: foreign }, needed],

@@ -6,8 +6,8 @@ import { portNeeded } from './config-change.ts'
 import { own } from './json-map.ts'
 import { Refusal } from './refusal.ts'
 
-/** What slugs are given. */
-const slugPort = 5000
+/** What slugs are given, and images of buildpacks. */
+const buildpackPort = 5000
 
 export interface PortFacts {
   readonly config: Pick<ConfigMaps, 'values' | 'registry'>
@@ -24,7 +24,7 @@ export type PortDecision = { readonly kind: 'known'; readonly port: number | nul
 export function decidePort({ config, kind, routable, ownRegistry }: PortFacts): PortDecision {
   const set = own(config.values, 'PORT')
   if (set !== undefined) return { kind: 'known', port: Number(set) }
-  if (kind === 'buildpack') return { kind: 'known', port: slugPort }
+  if (kind === 'slug' || kind === 'buildpack') return { kind: 'known', port: buildpackPort }
   if (ownRegistry && own(config.registry, 'username') === undefined) return { kind: 'exposed' }
   // An image of a foreign registry is not looked at.
   if (routable) throw portNeeded()
@@ -42,7 +42,7 @@ export function exposedPort(exposed: number | null, routable: boolean): number |
 /** Where a build's processes listen with this config, as far as it is known; null: nowhere. */
 export function portOf(
   config: PortFacts['config'],
-  build: Pick<Build, 'sha' | 'dockerfile' | 'exposedPort'>,
+  build: Pick<Build, 'image' | 'sha' | 'dockerfile' | 'exposedPort'>,
 ): number | null {
   const decision = decidePort({ config, kind: buildKind(build), routable: false, ownRegistry: true })
   return decision.kind === 'known' ? (decision.port ?? build.exposedPort) : build.exposedPort

@@ -48,7 +48,7 @@ describe('section 8, Probes', () => {
     test(name, () => expect(probesOf({ healthcheck }, { ...web, ...probed })).toEqual(want))
 
   test('a slug is ready once its runner has become the app', () => {
-    const { readinessProbe } = probesOf({ healthcheck: {} }, { ...web, kind: 'buildpack' })
+    const { readinessProbe } = probesOf({ healthcheck: {} }, { ...web, kind: 'slug' })
     expect(readinessProbe).toMatchObject({ initialDelaySeconds: 30, ...shared })
     const [, flag, script] = readinessProbe!.exec!.command
     const directory = mkdtempSync(join(tmpdir(), 'probe-'))

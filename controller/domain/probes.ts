@@ -22,7 +22,7 @@ export function probesOf({ healthcheck }: Pick<ConfigMaps, 'healthcheck'>, probe
   )
   if (configured !== undefined) return withPorts(configured, port)
   if (!routable || !isRouted(type)) return {}
-  if (kind === 'buildpack') return { readinessProbe: slugProbe }
+  if (kind === 'slug') return { readinessProbe: slugProbe }
   return port === null ? {} : { readinessProbe: { tcpSocket: { port }, ...byDefault, initialDelaySeconds: 5 } }
 }
 

@@ -60,10 +60,11 @@ test('section 5, Processes: types that are not named keep their counts', () => {
   expect(mergeStructure({}, { constructor: 0 })).toEqual({ constructor: 0 })
 })
 
-const image = { procfile: {}, sha: '', dockerfile: '' }
+const image = { image: 'x', procfile: {}, sha: '', dockerfile: '' }
 const imageWithWeb = { ...image, procfile: { web: 'a' } }
-const dockerfile = { procfile: {}, sha: 'abc', dockerfile: 'FROM x' }
-const slug = { procfile: {}, sha: 'abc', dockerfile: '' }
+const dockerfile = { image: 'shop', procfile: {}, sha: 'abc', dockerfile: 'FROM x' }
+const slug = { image: 'home/shop:git-abc/push/slug.tgz', procfile: {}, sha: 'abc', dockerfile: '' }
+const buildpack = { ...slug, image: 'shop:git-abc' }
 const slugWithWeb = { ...slug, procfile: { web: 'a', worker: 'b' } }
 const slugWithWorker = { ...slug, procfile: { worker: 'b' } }
 
@@ -77,6 +78,7 @@ describe('section 8: what an app starts with', () => {
     ['a slug without Procfile', slug, { web: 1 }],
     ['a slug with a web process', slugWithWeb, { web: 1 }],
     ['a slug with another', slugWithWorker, {}],
+    ['an image of buildpacks', buildpack, { web: 1 }],
   ] as const
   for (const [name, built, want] of rows) test(name, () => expect(defaultStructure(built)).toEqual(want))
 })

@@ -49,9 +49,10 @@ export function mergeStructure(current: Structure, counts: Structure): Structure
 }
 
 /** What an app starts with. */
-export function defaultStructure(build: Pick<Build, 'procfile' | 'sha' | 'dockerfile'>): Structure {
+export function defaultStructure(build: Pick<Build, 'procfile' | 'image' | 'sha' | 'dockerfile'>): Structure {
   if (Object.hasOwn(build.procfile, 'web')) return { web: 1 }
-  if (buildKind(build) !== 'buildpack') return { cmd: 1 }
+  const kind = buildKind(build)
+  if (kind === 'dockerfile' || kind === 'image') return { cmd: 1 }
   // Only a web process starts by itself: a Procfile without one leaves all to its owner.
   return Object.keys(build.procfile).length > 0 ? {} : { web: 1 }
 }
@@ -59,8 +60,8 @@ export function defaultStructure(build: Pick<Build, 'procfile' | 'sha' | 'docker
 /** The structure that a build is deployed with; `before` is the build that ran until now. */
 export function structureOfBuild(
   current: Structure,
-  build: Pick<Build, 'procfile' | 'sha' | 'dockerfile'>,
-  before: Pick<Build, 'sha' | 'dockerfile'> | null,
+  build: Pick<Build, 'procfile' | 'image' | 'sha' | 'dockerfile'>,
+  before: Pick<Build, 'image' | 'sha' | 'dockerfile'> | null,
 ): Structure {
   if (Object.keys(current).length === 0) return defaultStructure(build)
   if (before === null || buildKind(before) === buildKind(build)) return current

@@ -25,7 +25,7 @@ export class RegistryPorts implements Images {
     const reference = parseReference(image)
     const isOurs = reference !== null && (reference.host === null || reference.host === this.#registry.host)
     // What buildpacks make is told where to listen.
-    if (!isOurs || kind === 'buildpack') return await this.#otherwise.exposedPort(image, kind)
+    if (!isOurs || kind === 'buildpack' || kind === 'slug') return await this.#otherwise.exposedPort(image, kind)
     try {
       return await this.#portOf(reference.repository, reference.version, AbortSignal.timeout(timeout))
     } catch (error) {

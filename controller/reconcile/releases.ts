@@ -151,7 +151,7 @@ export class Releases {
     rows: Repositories,
     id: AppId,
     config: ConfigMaps,
-    build: Pick<Build, 'sha' | 'dockerfile' | 'exposedPort'>,
+    build: Pick<Build, 'image' | 'sha' | 'dockerfile' | 'exposedPort'>,
   ): Promise<void> {
     const { routable } = await rows.settings.find(id)
     const { ownRegistry } = this.#options

@@ -298,9 +298,15 @@ describe('an app', () => {
         certificates: [{ name: 'main', chain, key }],
       },
     }
-    const plan = { imagePullPolicy: 'Never', terminationGracePeriod: 2, quota: { hard: { pods: '10' } } }
+    const plan = {
+      imagePullPolicy: 'Never',
+      terminationGracePeriod: 2,
+      quota: { hard: { pods: '10' } },
+      isolation: { admitted: [] },
+    }
     const generous = new KubernetesCluster({ client, platformNamespace: 'deis', plan })
     expect(await generous.repair(rich, signal)).toEqual([
+      'NetworkPolicy shop-isolation was missing',
       'ResourceQuota shop-quota was missing',
       'Deployment shop-worker was missing',
       'HorizontalPodAutoscaler shop-cmd was missing',
@@ -318,6 +324,7 @@ describe('an app', () => {
       'Role deis-router-certificates was left over',
       'Secret main-cert was left over',
       'ResourceQuota shop-quota was left over',
+      'NetworkPolicy shop-isolation was left over',
     ])
     expect(await cluster.repair(shop, signal)).toEqual([])
   })

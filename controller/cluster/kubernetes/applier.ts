@@ -13,7 +13,15 @@ import { collectionPath, pathOf, titleOf } from './resources.ts'
 const replicasManager = `${fieldManager}-replicas`
 
 /** Kinds of which the plan may name more or fewer from one time to the next; dependents first. */
-const prunedKinds = ['HorizontalPodAutoscaler', 'Deployment', 'RoleBinding', 'Role', 'Secret', 'ResourceQuota'] as const
+const prunedKinds = [
+  'HorizontalPodAutoscaler',
+  'Deployment',
+  'RoleBinding',
+  'Role',
+  'Secret',
+  'ResourceQuota',
+  'NetworkPolicy',
+] as const
 
 export type PrunedKind = (typeof prunedKinds)[number]
 

@@ -8,13 +8,15 @@ import type { PlanOptions } from './plan-options.ts'
 
 export function imageOf({ id }: DesiredApp, { build }: DesiredRelease, options: PlanOptions): string {
   switch (buildKind(build)) {
-    case 'buildpack':
+    case 'slug':
       return options.slugRunnerImage
+    case 'buildpack':
     case 'dockerfile': {
       const { address } = options.registry
-      // The builder says the app's name alone when it pushed to the registry of the cluster.
-      const isOurs = address !== null && build.image === id
-      return isOurs ? `${address}/${id}:git-${build.sha.slice(0, 8)}` : build.image
+      const name = `${id}:git-${build.sha.slice(0, 8)}`
+      // A builder says the app's name, with the tag or without it, when it pushed to the registry of the cluster.
+      const isOurs = address !== null && (build.image === id || build.image === name)
+      return isOurs ? `${address}/${name}` : build.image
     }
     case 'image':
       return build.image

@@ -262,7 +262,7 @@ export class KubernetesCluster implements Cluster {
 
   async #planOptions({ release }: DesiredApp, signal: AbortSignal): Promise<PlanOptions> {
     if (release === null) return this.#options
-    const isSlug = buildKind(release.build) === 'buildpack'
+    const isSlug = buildKind(release.build) === 'slug'
     const [nodes, storageCredentials] = await Promise.all([
       this.#countNodes(release.config.tags, signal),
       isSlug ? this.#storageCredentials(signal) : null,

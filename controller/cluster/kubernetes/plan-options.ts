@@ -7,6 +7,8 @@ export interface PlanOptions {
   readonly router: { readonly namespace: string; readonly serviceAccount: string }
   /** Spec of the ResourceQuota that each app gets; null: none. */
   readonly quota: Readonly<Record<string, unknown>> | null
+  /** Who reaches Pods of apps beside their own app and the router: these namespaces. Null: everybody. */
+  readonly isolation: { readonly admitted: readonly string[] } | null
   /** Runs slugs. */
   readonly slugRunnerImage: string
   readonly slugStorage: SlugStorage | null
@@ -27,7 +29,7 @@ export interface PlanOptions {
 }
 
 export interface RegistryOptions {
-  /** `HOST:PORT` where the builder pushes what it made from Dockerfiles; null: images are given in full. */
+  /** `HOST:PORT` where nodes fetch what the builder pushed; null: images are given in full. */
   readonly address: string | null
   /**
    * What credentials are filed under for an image that names no host. The kubelet takes patterns, label by label; the
@@ -43,6 +45,7 @@ export interface RegistryOptions {
 export const defaultPlanOptions: PlanOptions = {
   router: { namespace: 'deis', serviceAccount: 'deis-router' },
   quota: null,
+  isolation: null,
   slugRunnerImage: 'deis/slugrunner',
   slugStorage: null,
   storageCredentials: null,

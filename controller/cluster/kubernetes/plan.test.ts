@@ -29,7 +29,8 @@ const annotations = (parts: DesiredAppParts) => planned(parts).get('Service shop
 const managed = { heritage: 'deis', 'app.kubernetes.io/managed-by': 'deis-controller' }
 const text = (value: string) => Buffer.from(value, 'base64').toString()
 
-const buildpack = { image: 'home/shop:git-abcdef12/push/slug.tgz', sha: 'abcdef1234567890' }
+const slug = { image: 'home/shop:git-abcdef12/push/slug.tgz', sha: 'abcdef1234567890' }
+const buildpack = { image: 'shop:git-abcdef12', sha: 'abcdef1234567890' }
 const dockerfile = { image: 'shop', sha: 'abcdef1234567890', dockerfile: 'FROM scratch' }
 
 test('section 7: a fresh app is a Namespace and a Service', () => {
@@ -89,6 +90,31 @@ test('section 7: a released app, in the order in which its objects are made', ()
     expect(object.metadata.labels).toMatchObject(managed)
     if (object.kind !== 'Namespace') expect(object.metadata.namespace).toBe('shop')
   }
+})
+
+test('an app that is fenced is reached by itself, the router and whom the operator names', () => {
+  const router = { namespace: 'edge', serviceAccount: 'deis-router' }
+  const isolation = { admitted: ['monitoring'] }
+  const fresh = planned({}, { router, isolation })
+  expect([...fresh.keys()]).toEqual(['Namespace shop', 'NetworkPolicy shop-isolation', 'Service shop'])
+  const released = planned(withRelease({}), { router, isolation })
+  expect([...released.keys()].slice(0, 2)).toEqual(['Namespace shop', 'NetworkPolicy shop-isolation'])
+  const { metadata, spec } = released.get('NetworkPolicy shop-isolation')
+  expect(metadata).toMatchObject({ namespace: 'shop', labels: { app: 'shop', ...managed } })
+  const space = (name: string) => ({ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': name } } })
+  expect(spec).toEqual({
+    podSelector: {},
+    policyTypes: ['Ingress'],
+    ingress: [
+      {
+        from: [
+          { podSelector: {} },
+          { ...space('edge'), podSelector: { matchLabels: { app: 'deis-router' } } },
+          space('monitoring'),
+        ],
+      },
+    ],
+  })
 })
 
 describe('section 7: what the Service tells the router', () => {
@@ -224,7 +250,7 @@ describe('section 7: Deployments', () => {
 describe('section 8: command and args', () => {
   const procfile = { web: 'node server.js', cmd: 'serve --all' }
   const rows: readonly (readonly [string, DesiredReleaseParts['build'], string, Any, Any])[] = [
-    ['a slug', buildpack, 'web', ['/runner/init'], ['start', 'web']],
+    ['a slug', slug, 'web', ['/runner/init'], ['start', 'web']],
     ['an image', {}, 'cmd', undefined, undefined],
     ['an image, cmd of the Procfile', { procfile }, 'cmd', undefined, ['serve', '--all']],
     ['an image, another type', { procfile }, 'web', ['/bin/bash', '-c'], ['node server.js']],
@@ -285,7 +311,7 @@ describe('section 7: the environment', () => {
   })
 
   test('of a slug says where it is; the credentials of that storage are mounted', () => {
-    const objects = planned(withRelease({ build: buildpack, port: 5000 }, { web: 1 }), {
+    const objects = planned(withRelease({ build: slug, port: 5000 }, { web: 1 }), {
       slugRunnerImage: 'runner:1',
       storageCredentials: { key: 'c2VjcmV0' },
     })
@@ -322,10 +348,22 @@ describe('images and their credentials', () => {
     expect(spec.imagePullSecrets).toEqual([{ name: 'private-registry-ecr' }])
   })
 
-  test('a Dockerfile that was pushed to the registry of the cluster', () => {
+  test.for([
+    ['a Dockerfile', dockerfile, 'cmd'],
+    ['buildpacks', buildpack, 'web'],
+  ] as const)('what the builder made of %s, from the registry of the cluster', ([, build, type]) => {
     const registry = { ...defaultPlanOptions.registry, address: '127.0.0.1:5555' }
-    const objects = planned(withRelease({ build: dockerfile }), { registry })
-    expect(containerOf(objects).image).toBe('127.0.0.1:5555/shop:git-abcdef12')
+    const storageCredentials = { accesskey: 'c2VjcmV0' }
+    const objects = planned(withRelease({ build }, { [type]: 1 }), { registry, storageCredentials })
+    expect(containerOf(objects, type).image).toBe('127.0.0.1:5555/shop:git-abcdef12')
+    // Only slugs are fetched by the app itself.
+    expect([...objects.keys()]).not.toContain('Secret objectstorage-keyfile')
+  })
+
+  test('an image of that name that was not pushed is left as it is', () => {
+    const registry = { ...defaultPlanOptions.registry, address: '127.0.0.1:5555' }
+    const { build } = { build: { ...buildpack, image: 'elsewhere.example/shop:git-abcdef12' } }
+    expect(containerOf(planned(withRelease({ build }, { web: 1 }), { registry }), 'web').image).toBe(build.image)
   })
 })
 

@@ -6,6 +6,7 @@ import { certificatesOf } from './certificates.ts'
 import { autoscalersOf, deploymentsOf } from './deployment.ts'
 import { envSecretOf } from './env-secret.ts'
 import { pullSecretOf } from './image.ts'
+import { isolationOf } from './isolation.ts'
 import { namespaceOf, quotaOf } from './namespace.ts'
 import type { PlanOptions } from './plan-options.ts'
 import { serviceOf } from './service.ts'
@@ -19,10 +20,12 @@ export function plan(app: DesiredApp, options: PlanOptions): readonly KubeObject
 /** What runs. */
 export function workloadPlan(app: DesiredApp, options: PlanOptions): readonly KubeObject[] {
   const { release } = app
-  if (release === null) return quotaOf(app, options)
+  // The fence stands before there is anything behind it.
+  const bounds = [...isolationOf(app, options), ...quotaOf(app, options)]
+  if (release === null) return bounds
   const pullSecret = pullSecretOf(app, release, options)
   return [
-    ...quotaOf(app, options),
+    ...bounds,
     ...(pullSecret === null ? [] : [pullSecret]),
     ...storageSecretOf(app, release, options),
     envSecretOf(app, release, options),

@@ -73,7 +73,7 @@ function podSpec(
   const tuning = tuningOf(release.config, options)
   const { requests, limits } = resourcesOf(release.config, type)
   const pullSecrets = pullSecretNames(app, release, options)
-  const hasStorage = buildKind(release.build) === 'buildpack' && options.storageCredentials !== null
+  const hasStorage = buildKind(release.build) === 'slug' && options.storageCredentials !== null
   const mount = { name: storageVolume, mountPath: storagePath, readOnly: true }
   const container: Container = {
     name: containerName(app.id, type),

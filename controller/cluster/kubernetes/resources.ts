@@ -13,6 +13,7 @@ const resources: Readonly<Record<string, Resource>> = {
   Service: { apiVersion: 'v1', plural: 'services' },
   Secret: { apiVersion: 'v1', plural: 'secrets' },
   ResourceQuota: { apiVersion: 'v1', plural: 'resourcequotas' },
+  NetworkPolicy: { apiVersion: 'networking.k8s.io/v1', plural: 'networkpolicies' },
   Pod: { apiVersion: 'v1', plural: 'pods' },
   Event: { apiVersion: 'v1', plural: 'events' },
   Node: { apiVersion: 'v1', plural: 'nodes' },

@@ -14,7 +14,7 @@ export function storageSecretOf(
   { build }: DesiredRelease,
   { storageCredentials }: PlanOptions,
 ): readonly Secret[] {
-  if (storageCredentials === null || buildKind(build) !== 'buildpack') return []
+  if (storageCredentials === null || buildKind(build) !== 'slug') return []
   return [
     {
       apiVersion: 'v1',

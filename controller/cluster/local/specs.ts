@@ -54,7 +54,10 @@ export function specOf(app: DesiredApp, release: DesiredRelease, type: string, o
 const readProfile = 'for profile in ./.profile.d/*.sh; do [ ! -r "$profile" ] || . "$profile"; done; unset profile'
 
 function noCommand(type: string, kind: BuildKind): string {
-  const what = kind === 'buildpack' ? 'its Procfile' : 'its Procfile (an unpacked image has no command of its own)'
+  const what =
+    kind === 'buildpack' || kind === 'slug'
+      ? 'its Procfile'
+      : 'its Procfile (an unpacked image has no command of its own)'
   return `${type} cannot be started: there is no command for it in ${what}`
 }
 
