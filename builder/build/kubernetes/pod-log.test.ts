@@ -30,6 +30,14 @@ const lines: readonly (readonly [name: string, streams: readonly (readonly strin
   ],
   ['digits count as a fraction', [['2026-03-01T12:00:00.9Z a'], ['2026-03-01T12:00:00.900000001Z b']], ['a', 'b']],
   [
+    'of two streams, whose times do not rise',
+    [
+      ['2026-03-01T12:00:00.9Z a', '2026-03-01T12:00:01.5Z b', '2026-03-01T12:00:01.4Z c', '2026-03-01T12:00:00.95Z d'],
+      ['2026-03-01T12:00:01.5Z b', '2026-03-01T12:00:01.4Z c', '2026-03-01T12:00:01.3Z e', '2026-03-01T12:00:02Z f'],
+    ],
+    ['a', 'b', 'c', 'd', 'e', 'f'],
+  ],
+  [
     'zones are understood',
     [['2026-03-01T12:00:00Z a'], ['2026-03-01T12:00:00+01:00 x', '2026-03-01T14:00:01+02:00 b']],
     ['a', 'b'],

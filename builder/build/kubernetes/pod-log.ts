@@ -56,14 +56,18 @@ export async function followLog(options: PodLogOptions): Promise<boolean> {
 /** `2026-03-01T12:00:00.123456789Z TEXT`, with as many digits as there are. */
 const pattern = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d) ?/
 
-/** Lines with times; those that come again after `begin` are left out. */
+/**
+ * Lines with times; those that come again after `begin` are left out. Times need not rise: those of the two streams of a
+ * container are written as they come.
+ */
 export class TimedLines {
   /** Heard so far. */
   count = 0
   readonly #hear: (line: string) => void
+  /** The latest time that there was, with nine digits of a fraction. */
   #last = ''
-  /** Of the lines with the time `#last`, heard so far. */
-  #atLast = 0
+  /** Lines of its second, heard so far. */
+  #sinceSecond = 0
   /** Of those, how many come again. */
   #again = 0
   #skips = false
@@ -77,9 +81,9 @@ export class TimedLines {
     return this.#last === '' ? null : `${this.#last.slice(0, 19)}Z`
   }
 
-  /** What was heard before may come once more. */
+  /** What was heard since that time comes once more. */
   begin(): void {
-    this.#again = this.#atLast
+    this.#again = this.#sinceSecond
   }
 
   push(raw: string): void {
@@ -89,16 +93,20 @@ export class TimedLines {
       if (!this.#skips) this.#say(raw)
       return
     }
-    const [prefix, second, fraction = '', zone] = match
-    const time = `${zone === 'Z' ? second : new Date(`${second}${zone}`).toISOString().slice(0, 19)}.${fraction.padEnd(9, '0')}`
-    this.#skips = time < this.#last || (time === this.#last && this.#again > 0)
+    const [prefix, local, fraction = '', zone] = match
+    const second = zone === 'Z' ? local! : new Date(`${local}${zone}`).toISOString().slice(0, 19)
+    const time = `${second}.${fraction.padEnd(9, '0')}`
+    const lastSecond = this.#last.slice(0, 19)
+    // What is later than all that was heard is new, also where the server has thrown the rest away.
+    this.#skips = this.#again > 0 && time <= this.#last
     if (this.#skips) {
-      if (time === this.#last) this.#again--
+      if (second === lastSecond) this.#again--
       return
     }
-    this.#atLast = time === this.#last ? this.#atLast + 1 : 1
-    this.#last = time
     this.#again = 0
+    if (second > lastSecond) this.#sinceSecond = 0
+    if (second >= lastSecond) this.#sinceSecond++
+    if (time > this.#last) this.#last = time
     this.#say(raw.slice(prefix.length))
   }
 
