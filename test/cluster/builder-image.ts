@@ -1,4 +1,4 @@
-// One image for all that builds take: Debian with Node, git and buildah, a builder of Cloud Native Buildpacks with two
+// One image for all that builds take: Debian with Node, git and buildah, a builder of Cloud Native Buildpacks with three
 // small ones (`builder-image/`), and the program of ours that fetches sources. It serves as run image too.
 
 import { createHash } from 'node:crypto'
@@ -24,7 +24,7 @@ export async function builderImageArchive(): Promise<string> {
   const base = await baseArchive('builder-base', ['ca-certificates', 'git'])
   const context = mkdtempSync(join(tmpdir(), 'deis-builder-image-'))
   try {
-    await ensurePackages(['buildah'])
+    await ensurePackages(['buildah', 'python3'])
     await stage(context)
     const entry = await cached(
       'builder-image',
@@ -53,6 +53,7 @@ async function stage(context: string): Promise<void> {
   cpSync(join(own, 'lifecycle'), join(context, 'cnb/lifecycle'), { recursive: true })
   for (const name of readdirSync(join(own, 'buildpacks')))
     cpSync(join(own, 'buildpacks', name), join(context, 'cnb/buildpacks', `test_${name}`, '1.0.0'), { recursive: true })
+  stagePython(join(context, 'cnb/buildpacks/test_python/1.0.0/python'))
   // Of this machine, which is of the same Debian: the package wants more of a system than there is while one is made.
   const program = toolPath
     .split(':')
@@ -64,6 +65,15 @@ async function stage(context: string): Promise<void> {
   for (const library of libraries.filter(path => !/\/(?:ld-linux|lib(?:c|m|dl|rt|pthread|resolv)\.so)/.test(path)))
     cpSync(realpathSync(library), join(context, 'buildah/lib', basename(library)))
   cpSync(fetchProgram, join(context, 'app/fetch'), { recursive: true })
+}
+
+/** Of this machine too: what the Python buildpack brings to apps, instead of a download. */
+function stagePython(target: string): void {
+  const version = readdirSync('/usr/lib').find(name => /^python3\.\d+$/.test(name))!
+  const left = /\/(?:test|__pycache__|config-[^/]*|idlelib|ensurepip|lib2to3|pydoc_data|tkinter|dist-packages)$/
+  mkdirSync(join(target, 'bin'), { recursive: true })
+  cpSync(`/usr/bin/${version}`, join(target, 'bin/python3'))
+  cpSync(`/usr/lib/${version}`, join(target, 'lib', version), { recursive: true, filter: path => !left.test(path) })
 }
 
 function digestOf(directory: string): string {

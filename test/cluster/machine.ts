@@ -17,6 +17,7 @@ const packages = {
   buildah: 'buildah',
   debootstrap: 'debootstrap',
   'docker-registry': 'docker-registry',
+  python3: 'python3',
   skopeo: 'skopeo',
 } as const
 

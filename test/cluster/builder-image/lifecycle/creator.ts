@@ -139,7 +139,11 @@ writeFileSync(plan, '')
 const env = environment()
 const group = ordered().find(buildpacks =>
   buildpacks.every(({ directory }) => {
-    const { status } = spawnSync(join(directory, 'bin/detect'), [platform, plan], { cwd: app, env, stdio: 'inherit' })
+    const { status } = spawnSync(join(directory, 'bin/detect'), [platform, plan], {
+      cwd: app,
+      env: { ...env, CNB_BUILDPACK_DIR: directory },
+      stdio: 'inherit',
+    })
     return status === 0
   }),
 )
@@ -160,7 +164,11 @@ const processes: { type: string; command: string[]; direct: boolean }[] = []
 for (const { id, directory } of group) {
   const own = join(layers, id.replaceAll('/', '_'))
   mkdirSync(own, { recursive: true })
-  const { status } = spawnSync(join(directory, 'bin/build'), [own, platform, plan], { cwd: app, env, stdio: 'inherit' })
+  const { status } = spawnSync(join(directory, 'bin/build'), [own, platform, plan], {
+    cwd: app,
+    env: { ...env, CNB_BUILDPACK_DIR: directory },
+    stdio: 'inherit',
+  })
   if (status !== 0) fail(51, `failed to build: exit status ${status}`)
   const launch = existsSync(join(own, 'launch.toml')) ? readFileSync(join(own, 'launch.toml'), 'utf8') : ''
   for (const [, type = '', command = ''] of launch.matchAll(/type = "([^"]+)"\ncommand = (\[.*\])/g))
