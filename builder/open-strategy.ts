@@ -9,7 +9,8 @@ import type { BuilderConfig } from './config.ts'
 /** Milliseconds that the cluster may take to tell what a builder before us has left. */
 const openTimeout = 60_000
 
-export async function openStrategy({ strategy, registry, builderKey, address }: BuilderConfig): Promise<BuildStrategy> {
+export async function openStrategy(config: BuilderConfig): Promise<BuildStrategy> {
+  const { strategy, registry, builderKey, address, buildTimeout } = config
   const credentials = { username: 'builder', password: builderKey }
   if (strategy.kind === 'local') {
     const { LocalStrategy } = await import('./build/local/local-strategy.ts')
@@ -29,7 +30,7 @@ export async function openStrategy({ strategy, registry, builderKey, address }: 
       client,
       jobs: {
         ...standardJobOptions,
-        ...{ namespace, pullPolicy, nodeSelector },
+        ...{ namespace, pullPolicy, nodeSelector, deadline: Math.ceil(buildTimeout / 1000) },
         fetch: { ...standardJobOptions.fetch, image },
         buildpacks: { ...standardJobOptions.buildpacks, image: buildpacks },
         dockerfiles: { ...dockerfileUsers(userNamespace), image: dockerfiles },

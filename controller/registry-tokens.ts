@@ -11,7 +11,7 @@ import {
 } from 'node:crypto'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { SignJWT } from 'jose'
+import { errors, jwtVerify, SignJWT } from 'jose'
 import { exitCode, StartupError } from '#kit/exit.ts'
 
 /** One thing that the bearer may do. */
@@ -28,9 +28,15 @@ export interface SignedToken {
   readonly lifetime: number
 }
 
+export interface TokenRights {
+  readonly access: readonly Grant[]
+  /** Seconds. */
+  readonly left: number
+}
+
 const issuer = 'deis-controller'
 /** Seconds. Long enough for one layer on a slow line to begin; what is under way is not broken off. */
-const lifetime = 900
+export const standardLifetime = 900
 /** Seconds that clocks may differ by. */
 const leeway = 30
 
@@ -40,6 +46,7 @@ export class RegistryTokens {
   /** PEM. */
   readonly publicKey: string
   readonly #key: KeyObject
+  readonly #publicKey: KeyObject
   readonly #keyId: string
 
   /** `key`: private, of P-256. */
@@ -48,6 +55,7 @@ export class RegistryTokens {
     this.service = service
     this.publicKey = publicKey.export({ type: 'spki', format: 'pem' }).toString()
     this.#key = key
+    this.#publicKey = publicKey
     this.#keyId = keyIdOf(publicKey)
   }
 
@@ -84,7 +92,8 @@ export class RegistryTokens {
     return tokens
   }
 
-  async sign(subject: string, access: readonly Grant[]): Promise<SignedToken> {
+  /** `lifetime`: seconds. */
+  async sign(subject: string, access: readonly Grant[], lifetime = standardLifetime): Promise<SignedToken> {
     const issued = new Date()
     const seconds = Math.floor(issued.getTime() / 1000)
     const token = await new SignJWT({ access })
@@ -98,6 +107,19 @@ export class RegistryTokens {
       .setJti(randomUUID())
       .sign(this.#key)
     return { token, issued, lifetime }
+  }
+
+  /** What one of ours allows its bearer; null: it is none of ours, or over. */
+  async rights(token: string): Promise<TokenRights | null> {
+    try {
+      const options = { issuer, audience: this.service, algorithms: ['ES256'], requiredClaims: ['exp'] }
+      const { payload } = await jwtVerify(token, this.#publicKey, options)
+      // We signed it: so it is as we make them.
+      return { access: payload.access as readonly Grant[], left: Math.floor(payload.exp! - Date.now() / 1000) }
+    } catch (error) {
+      if (error instanceof errors.JOSEError) return null
+      throw error
+    }
   }
 }
 

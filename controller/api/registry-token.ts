@@ -1,6 +1,7 @@
 // `GET /v2/registry/token`: Docker's clients ask for a token here before they pull or push, with a name and a password
 // (Docker token authentication). The password is an API token, and the name then does not matter; or the name is `builder`
-// or `node`, with the secrets of the builder and of the machines that run images.
+// or `node`, with the secrets of the builder and of the machines that run images; or it is `build`, with a token that this
+// very resource gave the builder for one app, for clients that can only ask for tokens themselves.
 
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
@@ -8,7 +9,7 @@ import { isRepository } from '#kit/oci/reference.ts'
 import { mayUse } from '../domain/access.ts'
 import { Refusal } from '../domain/refusal.ts'
 import type { User } from '../domain/user.ts'
-import type { Grant, RegistryTokens } from '../registry-tokens.ts'
+import { type Grant, type RegistryTokens, standardLifetime, type TokenRights } from '../registry-tokens.ts'
 import type { Store } from '../store/store.ts'
 import type { Authentication } from './authentication.ts'
 import { type Access, type Call, ok, operation, type Resource, resource } from './resource.ts'
@@ -19,9 +20,14 @@ type Bearer =
   | { readonly kind: 'builder' }
   /** May read everything. */
   | { readonly kind: 'node' }
+  /** May do what his token says, for as long. */
+  | { readonly kind: 'build'; readonly rights: TokenRights }
 
 /** Things that one token is asked for. */
 const mostScopes = 20
+
+/** Seconds that the builder may ask for: a build takes long, and pushes at its end. */
+const longestLifetime = 172_800
 
 export interface RegistryTokenOptions {
   readonly store: Store
@@ -40,7 +46,11 @@ export function registryToken(options: RegistryTokenOptions): readonly Resource[
     resource('/v2/registry/token', bearerAccess(options), {
       GET: operation({
         summary: 'A token for the registry, with what the caller may do there of what is asked for.',
-        query: { service: 'The registry', scope: 'repository:NAME:ACTION,ACTION, several times or with spaces' },
+        query: {
+          service: 'The registry',
+          scope: 'repository:NAME:ACTION,ACTION, several times or with spaces',
+          lifetime: 'Seconds; for the builder',
+        },
         answers: {
           200: z.strictObject({
             token: z.string(),
@@ -57,6 +67,7 @@ export function registryToken(options: RegistryTokenOptions): readonly Resource[
           const { token, issued, lifetime } = await tokens.sign(
             subjectOf(bearer),
             access.filter(({ actions }) => actions.length > 0),
+            lifetimeOf(bearer, call),
           )
           const issuedAt = `${issued.toISOString().slice(0, 19)}Z`
           return ok({ token, access_token: token, expires_in: lifetime, issued_at: issuedAt })
@@ -66,7 +77,7 @@ export function registryToken(options: RegistryTokenOptions): readonly Resource[
   ]
 }
 
-function bearerAccess({ authentication, builderKey, nodeKey }: RegistryTokenOptions): Access<Bearer> {
+function bearerAccess({ authentication, tokens, builderKey, nodeKey }: RegistryTokenOptions): Access<Bearer> {
   return {
     scheme: 'basic',
     admit: async call => {
@@ -75,9 +86,21 @@ function bearerAccess({ authentication, builderKey, nodeKey }: RegistryTokenOpti
       const { name, password } = credentials
       if (name === 'builder' && builderKey !== null && equal(password, builderKey)) return { kind: 'builder' }
       if (name === 'node' && nodeKey !== null && equal(password, nodeKey)) return { kind: 'node' }
+      const rights = name === 'build' ? await tokens!.rights(password) : null
+      if (rights !== null) return { kind: 'build', rights }
       return { kind: 'user', user: await authentication.ofToken(password) }
     },
   }
+}
+
+function lifetimeOf(bearer: Bearer, call: Call): number {
+  if (bearer.kind === 'build') return Math.min(standardLifetime, Math.max(1, bearer.rights.left))
+  const asked = call.url.searchParams.get('lifetime')
+  if (bearer.kind !== 'builder' || asked === null) return standardLifetime
+  const seconds = /^[0-9]{1,6}$/.test(asked) ? Number(asked) : 0
+  if (seconds < 1 || seconds > longestLifetime)
+    throw new Refusal('illogical', `A lifetime is 1 to ${longestLifetime} seconds`)
+  return seconds
 }
 
 /** Null: none of this kind. */
@@ -110,6 +133,10 @@ async function granted(store: Store, bearer: Bearer, scope: Grant): Promise<Gran
 }
 
 async function allowedActions(store: Store, bearer: Bearer, { type, name }: Grant): Promise<readonly string[]> {
+  if (bearer.kind === 'build') {
+    const found = bearer.rights.access.find(grant => grant.type === type && grant.name === name)
+    return found?.actions ?? []
+  }
   if (type === 'registry') {
     const mayList = bearer.kind === 'builder' || (bearer.kind === 'user' && bearer.user.isSuperuser)
     return name === 'catalog' && mayList ? ['*'] : []

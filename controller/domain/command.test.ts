@@ -5,7 +5,8 @@ import { type Command, commandOf, runCommandOf, splitWords } from './command.ts'
 const image = { image: 'x', sha: '', dockerfile: '', procfile: { web: 'npm start $PORT', cmd: 'serve --name "a b"' } }
 const dockerfile = { image: 'shop', sha: 'abc', dockerfile: 'FROM x', procfile: {} }
 const slug = { image: 'home/shop:git-abc/push/slug.tgz', sha: 'abc', dockerfile: '', procfile: { web: 'npm start' } }
-const buildpack = { ...slug, image: 'shop:git-abc', procfile: { web: '/cnb/process/web' } }
+const odd = '/cnb/process/web; id'
+const buildpack = { ...slug, image: 'shop:git-abc', procfile: { web: '/cnb/process/web', worker: "rake 'a b'", odd } }
 const none: Command = { command: null, args: null }
 
 describe('section 8, Command/args', () => {
@@ -17,7 +18,10 @@ describe('section 8, Command/args', () => {
       'web',
       { command: ['/runner/init'], args: ['start', 'web'] },
     ],
-    ['an image of buildpacks', buildpack, 'web', { command: ['/bin/bash', '-c'], args: ['/cnb/process/web'] }],
+    ['a type of buildpacks', buildpack, 'web', { command: ['/cnb/process/web'], args: null }],
+    ['a line for their launcher', buildpack, 'worker', { command: ['/cnb/lifecycle/launcher'], args: ["rake 'a b'"] }],
+    ['a line that only looks like it', buildpack, 'odd', { command: ['/cnb/lifecycle/launcher'], args: [odd] }],
+    ['a type that is gone', buildpack, 'other', none],
     ['an image', image, 'web', { command: ['/bin/bash', '-c'], args: ['npm start $PORT'] }],
     ['an image, cmd', image, 'cmd', { command: null, args: ['serve', '--name', 'a b'] }],
     ['an image without Procfile, cmd', { ...image, procfile: {} }, 'cmd', none],
@@ -29,7 +33,7 @@ describe('section 8, Command/args', () => {
 
   test('one-off commands are one string', () => {
     expect(runCommandOf(slug, 'rake db')).toEqual({ command: ['/runner/init'], args: ['rake db'] })
-    expect(runCommandOf(buildpack, 'rake db')).toEqual({ command: ['/bin/bash', '-c'], args: ['rake db'] })
+    expect(runCommandOf(buildpack, 'rake db')).toEqual({ command: ['/cnb/lifecycle/launcher'], args: ['rake db'] })
     expect(runCommandOf(image, 'ls | wc')).toEqual({ command: ['/bin/bash', '-c'], args: ['ls | wc'] })
     expect(runCommandOf(dockerfile, 'ls')).toEqual({ command: ['/bin/bash', '-c'], args: ['ls'] })
   })

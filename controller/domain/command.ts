@@ -13,11 +13,20 @@ type Built = Pick<Build, 'image' | 'sha' | 'dockerfile' | 'procfile'>
 
 const slugRunner = ['/runner/init']
 const shell = ['/bin/bash', '-c']
+/**
+ * Of images that Cloud Native Buildpacks made: only by it what they brought is on the path and in the environment. One
+ * argument is a line for a shell (Buildpack Interface Specification, "Launch").
+ */
+const launcher = ['/cnb/lifecycle/launcher']
+/** A type that buildpacks defined has a program of its own, which knows arguments, directory and environment of it. */
+const ownProgram = /^\/cnb\/process\/[A-Za-z0-9._-]+$/
 
 export function commandOf(build: Built, type: string): Command {
-  if (buildKind(build) === 'slug') return { command: slugRunner, args: ['start', type] }
+  const kind = buildKind(build)
+  if (kind === 'slug') return { command: slugRunner, args: ['start', type] }
   const line = own(build.procfile, type)
   if (line === undefined) return { command: null, args: null }
+  if (kind === 'buildpack') return ownProgram.test(line) ? { command: [line], args: null } : launched(line)
   // The image's own entry point takes the place of a shell.
   if (type === 'cmd') return { command: null, args: splitWords(line) }
   return { command: shell, args: [line] }
@@ -25,7 +34,19 @@ export function commandOf(build: Built, type: string): Command {
 
 /** For a one-off command. */
 export function runCommandOf(build: Built, line: string): Command {
-  return { command: buildKind(build) === 'slug' ? slugRunner : shell, args: [line] }
+  switch (buildKind(build)) {
+    case 'slug':
+      return { command: slugRunner, args: [line] }
+    case 'buildpack':
+      return launched(line)
+    case 'dockerfile':
+    case 'image':
+      return { command: shell, args: [line] }
+  }
+}
+
+function launched(line: string): Command {
+  return { command: launcher, args: [line] }
 }
 
 /** Words as a shell would see them: quotes and backslashes keep blanks, and nothing is expanded. */

@@ -26,6 +26,8 @@ export interface Challenge {
   readonly realm: string
   readonly service: string
   readonly scope: string
+  /** Seconds that a token for it should be good for; absent: as long as they are. */
+  readonly lifetime?: number
 }
 
 /** A token for it. Throws RegistryError. */
@@ -154,6 +156,20 @@ export class Registry {
     return this.#send(method, target, options, token)
   }
 
+  /** What it wants of those who bring nothing; null: it lets them in. Throws RegistryError. */
+  async challenge(signal: AbortSignal): Promise<Challenge | null> {
+    const response = await this.#send('GET', '/v2/', { scope: '', signal }, null)
+    if (response.statusCode !== 401) {
+      await expectStatus(response, [200], 'the registry')
+      await drop(response)
+      return null
+    }
+    await drop(response)
+    const challenge = challengeOf(response.headers['www-authenticate'])
+    if (challenge === null) throw new RegistryError('refused', 'it wants something else than tokens', { status: 401 })
+    return challenge
+  }
+
   async close(): Promise<void> {
     await this.#pool.destroy()
   }
@@ -229,12 +245,13 @@ export function withPassword(
   password: string,
   { url = null, userAgent }: { readonly url?: URL | null; readonly userAgent: string },
 ): Authorize {
-  return async ({ realm, service, scope }, signal) => {
+  return async ({ realm, service, scope, lifetime }, signal) => {
     const target = url === null ? URL.parse(realm) : new URL(url)
     if (target === null || !/^https?:$/.test(target.protocol))
       throw new RegistryError('refused', 'the registry does not say where its tokens are')
     target.searchParams.set('service', service)
     target.searchParams.set('scope', scope)
+    if (lifetime !== undefined) target.searchParams.set('lifetime', String(lifetime))
     const credentials = Buffer.from(`${username}:${password}`).toString('base64')
     const headers = { authorization: `Basic ${credentials}`, 'user-agent': userAgent }
     const response = await request(target, { signal, headers, headersTimeout: 30_000, bodyTimeout: 30_000 }).catch(

@@ -8,6 +8,7 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { mediaType } from '#kit/oci/manifest.ts'
 import { run } from './command.ts'
 import { ensurePackages } from './machine.ts'
 import { hostAddress } from './node-site.ts'
@@ -21,6 +22,8 @@ export interface BuildRegistry extends AsyncDisposable {
   readonly nodeHost: string
   /** Puts an image of an OCI archive into it. */
   push(archive: string, name: string): Promise<void>
+  /** Digests of an image's layers. */
+  layersOf(name: string): Promise<readonly string[]>
 }
 
 export async function startBuildRegistry(): Promise<BuildRegistry> {
@@ -57,6 +60,13 @@ export async function startBuildRegistry(): Promise<BuildRegistry> {
     async push(archive, name) {
       const target = `docker://${host}/${name}`
       await run('skopeo', ['copy', '--quiet', '--dest-tls-verify=false', `oci-archive:${archive}`, target])
+    },
+    async layersOf(name) {
+      const [repository, tag] = name.split(':')
+      const accept = [mediaType.manifest, mediaType.dockerManifest].join(', ')
+      const response = await fetch(`http://${host}/v2/${repository}/manifests/${tag}`, { headers: { accept } })
+      const { layers } = (await response.json()) as { readonly layers: readonly { readonly digest: string }[] }
+      return layers.map(({ digest }) => digest)
     },
     async [Symbol.asyncDispose]() {
       forward.close()

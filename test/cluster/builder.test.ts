@@ -5,9 +5,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { KubernetesStrategy } from '#builder/build/kubernetes/kubernetes-strategy.ts'
+import { KubernetesStrategy, type KubernetesStrategyOptions } from '#builder/build/kubernetes/kubernetes-strategy.ts'
 import { buildUsers, type JobOptions, standardJobOptions } from '#builder/build/kubernetes/options.ts'
 import { BuildError, type BuildResult } from '#builder/build/strategy.ts'
+import { commandOf, runCommandOf } from '#controller/domain/command.ts'
 import { KubeClient } from '#kube/client.ts'
 import { type Files, writeFiles } from '#test/support/build-stage.ts'
 import { auditedRequests, auditFlags } from './audit-log.ts'
@@ -17,6 +18,8 @@ import { covers, describeGrant, grantsOf } from './grants.ts'
 import { NodeRuntime } from './node.ts'
 import { hostAddress } from './node-site.ts'
 import { poll } from './poll.ts'
+import { SealedRegistry } from './sealed-registry.ts'
+import { toolsArchive } from './shell-image.ts'
 
 const commit = '1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d'
 const node = new NodeRuntime({ apiServerFlags: auditFlags })
@@ -27,6 +30,8 @@ let registry: BuildRegistry
 let strategy: KubernetesStrategy
 let directory: string
 let sources = 0
+/** An archive with what Dockerfiles begin with. */
+let tools: string
 
 interface Listed {
   readonly items: readonly {
@@ -46,13 +51,15 @@ const jobs = (): JobOptions => ({
   limits: { cpu: '2', memory: '512Mi', 'ephemeral-storage': '4Gi' },
 })
 
-const open = (changes: Partial<JobOptions> = {}): Promise<KubernetesStrategy> =>
+type RegistryOf = KubernetesStrategyOptions['registry']
+
+const open = (changes: Partial<JobOptions> = {}, access: Partial<RegistryOf> = {}): Promise<KubernetesStrategy> =>
   KubernetesStrategy.open(
     {
       client,
       jobs: { ...jobs(), ...changes },
       sources: { address: hostAddress, port: 0, url: null },
-      registry: { url: new URL(`http://${registry.host}`), host: null, authorize: null },
+      registry: { url: new URL(`http://${registry.host}`), host: null, authorize: null, ...access },
     },
     stop.signal,
   )
@@ -64,6 +71,8 @@ beforeAll(async () => {
   await node.loadImage(archive)
   registry = await startBuildRegistry()
   await registry.push(archive, 'run:1')
+  tools = await toolsArchive(directory)
+  await registry.push(tools, 'tools:1')
   await api.request('POST', '/api/v1/namespaces', { metadata: { name: 'deis' } })
   await api.request('POST', '/api/v1/namespaces/deis/serviceaccounts', { metadata: { name: 'deis-builder' } })
   await api.kubectl(['apply', '-f', join(import.meta.dirname, '../../examples/cluster/builder-role.yaml')])
@@ -116,6 +125,32 @@ const nodeApp: Files = {
   'server.js': `require('node:http').createServer((_, response) => response.end('hello from a build')).listen(5000)`,
 }
 
+const pythonApp = `from http.server import BaseHTTPRequestHandler, HTTPServer
+class App(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'hello from Python')
+HTTPServer(('', 5000), App).serve_forever()
+`
+
+/** What the web process of the built image says, and before it a command that is run once, as the controller has them. */
+async function answerOf(name: string, result: BuildResult, tool: string): Promise<string> {
+  const pods = '/api/v1/namespaces/default/pods'
+  const image = `${registry.nodeHost}/${result.image}`
+  const built = { image: result.image, sha: '1a2b3c4d', dockerfile: '', procfile: result.procfile }
+  const { command, args } = commandOf(built, 'web')
+  const containers = [{ name: 'web', image, command, ...(args === null ? {} : { args }) }]
+  // The process begins when this one has found what a layer of the image brought.
+  const initContainers = [{ name: 'run', image, ...runCommandOf(built, `command -v ${tool}`) }]
+  await api.request('POST', pods, { metadata: { name }, spec: { initContainers, containers, restartPolicy: 'Never' } })
+  return await poll('answer of the app', 60, async () => {
+    const { status } = await api.request<Listed['items'][number]>('GET', `${pods}/${name}`)
+    if (status?.podIP === undefined) return null
+    return await (await fetch(`http://${status.podIP}:5000/`)).text()
+  })
+}
+
 test('it may be used', async () => {
   await strategy.check(stop.signal)
   expect(strategy.leftOvers).toEqual([])
@@ -139,27 +174,21 @@ describe('buildpacks', () => {
     expect(pod?.spec.containers?.map(({ name }) => name)).toEqual(['deis-slugbuilder'])
     expect((await list('/api/v1/namespaces/deis/secrets')).items).toEqual([])
 
-    const image = `${registry.nodeHost}/${result!.image}`
-    const container = { name: 'web', image, command: ['/bin/bash', '-c', result!.procfile.web] }
-    await api.request('POST', '/api/v1/namespaces/default/pods', {
-      metadata: { name: 'shop' },
-      spec: { containers: [container] },
-    })
-    const answer = await poll('answer of the app', 60, async () => {
-      const { status } = await api.request<Listed['items'][number]>('GET', '/api/v1/namespaces/default/pods/shop')
-      if (status?.podIP === undefined) return null
-      return await (await fetch(`http://${status.podIP}:5000/`)).text()
-    })
-    expect(answer).toBe('hello from a build')
+    expect(await answerOf('shop', result!, 'layered-node')).toBe('hello from a build')
+  })
+
+  test('build an app in Python, which the image has from a layer alone', async () => {
+    const files = { 'requirements.txt': '', Procfile: 'web: exec python3 serve.py\n', 'serve.py': pythonApp }
+    const { lines, result, error } = await build('snake', files)
+    expect({ error, text: error?.message }).toEqual({ error: null, text: undefined })
+    expect(lines.join('\n')).toMatch(/Python app, Python 3\.\d+/)
+    expect(await answerOf('snake', result!, 'python3')).toBe('hello from Python')
   })
 
   test('a second build finds the cache, and one that wants none does not', async () => {
     const again = await build('shop', { ...nodeApp, Procfile: "web: layered-node server.js\nworker: echo 'x'\n" })
     expect(again.lines.join('\n')).toContain('Restoring data from cache')
-    expect(again.result?.procfile).toEqual({
-      web: "/cnb/lifecycle/launcher 'layered-node server.js'",
-      worker: "/cnb/lifecycle/launcher 'echo '\\''x'\\'''",
-    })
+    expect(again.result?.procfile).toEqual({ web: 'layered-node server.js', worker: "echo 'x'" })
     expect(again.lines.at(-1)).toBe('       Procfile declares types -> web, worker')
     const without = await build('shop', nodeApp, { DEIS_DISABLE_CACHE: '1' })
     expect(without.error).toBe(null)
@@ -225,15 +254,15 @@ describe('buildpacks', () => {
 })
 
 test('a Dockerfile is built, by users who are nobody on the node', async () => {
-  const dockerfile = `FROM ${registry.host}/run:1
+  const dockerfile = `FROM ${registry.host}/tools:1
 ARG GREETING
-USER root
+USER 0
 RUN echo "greeting $GREETING" && mkdir /shop && echo yes > /shop/file && chown 1000:1000 /shop/file
 RUN echo "users $(tr -s ' ' < /proc/self/uid_map)" && grep -E '^(CapEff|Seccomp|NoNewPrivs):' /proc/self/status
 RUN unshare --user true || echo 'no name space'; mount -t tmpfs none /mnt || echo 'no mount' && echo 'a root directory'
 RUN ls /var/run/secrets/kubernetes.io 2>&1 || echo 'no account'
 USER 1000
-RUN id && cat /shop/file
+RUN id -u && cat /shop/file
 EXPOSE 8080
 CMD ["sleep", "3600"]
 `
@@ -249,11 +278,33 @@ CMD ["sleep", "3600"]
     ['NoNewPrivs:', '1'],
     ['Seccomp:', '2'],
   ])
-  for (const line of ['no name space', 'no mount', 'no account', 'uid=1000(cnb) gid=1000(cnb) groups=1000(cnb)', 'yes'])
-    expect(lines).toContain(line)
+  for (const line of ['no name space', 'no mount', 'no account', '1000', 'yes']) expect(lines).toContain(line)
   expect(lines).toContain('Pushing to registry')
+  // As they were: nothing that the registry has is packed and pushed again.
+  const layers = await registry.layersOf('docked:git-1a2b3c4d')
+  expect(layers.slice(0, 1)).toEqual(await registry.layersOf('tools:1'))
   const wrong = await build('docked', { Dockerfile: 'BOGUS\n' })
   expect(wrong.error?.message).toMatch(/^Build pod exited with code \d+, stopping build\.$/)
+})
+
+test('a registry that wants tokens: a build has one for its app, and its image is there', async () => {
+  await using sealed = await SealedRegistry.start()
+  await sealed.push(tools, 'sealed:base')
+  const { buildpacks } = jobs()
+  await using opened = closing(
+    await open({ buildpacks: { ...buildpacks, runImage: `${sealed.host}/sealed:base` } }, sealed.access),
+  )
+  const files = { Dockerfile: `FROM ${sealed.host}/sealed:base\nRUN echo sealed > /x\n` }
+  const docked = await build('sealed', files, {}, { by: opened.strategy })
+  expect({ text: docked.error?.message, image: docked.result?.image }).toEqual({ image: 'sealed:git-1a2b3c4d' })
+  const packed = await build('sealed', nodeApp, {}, { by: opened.strategy })
+  expect({ text: packed.error?.message, image: packed.result?.image }).toEqual({ image: 'sealed:git-1a2b3c4d' })
+  // What is another app's is out of its reach.
+  await sealed.push(tools, 'other:base')
+  const stolen = { Dockerfile: `FROM ${sealed.host}/other:base\n` }
+  const refused = await build('sealed', stolen, {}, { by: opened.strategy })
+  expect(refused.error?.kind).toBe('failed')
+  expect(refused.lines.join('\n')).toMatch(/unauthorized|denied|authentication required/i)
 })
 
 test('it was let do what it asked for, and may do nothing that it never does', async () => {

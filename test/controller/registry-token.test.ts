@@ -69,12 +69,34 @@ for (const [who, scope, actions] of matrix)
     expect([exp! - iat!, iat! - nbf!, typeof jti]).toEqual([body.expires_in, 30, 'string'])
   })
 
+test('the builder gets one for a whole build, which gets others for what it is good for, and no more', async () => {
+  const query = `scope=${encodeURIComponent('repository:shop:pull,push repository:shop/cache:pull,push')}&lifetime=7200`
+  const { body } = await ask('builder', builderKey, query)
+  const { exp, iat } = await claimsOf(body.token)
+  expect([exp! - iat!, body.expires_in]).toEqual([7200, 7200])
+  const asked = ['shop:pull,push,delete', 'shop/cache:pull', 'other:pull', 'shop/other:pull']
+  const scopes = asked.map(each => `scope=repository:${each}`).join('&')
+  const { body: given } = await ask('build', body.token, `${scopes}&scope=registry:catalog:*&lifetime=7200`)
+  expect(given.expires_in).toBe(900)
+  const { access, sub } = await claimsOf(given.token)
+  expect(sub).toBe('build')
+  expect(access).toEqual([
+    { type: 'repository', name: 'shop', actions: ['pull', 'push'] },
+    { type: 'repository', name: 'shop/cache', actions: ['pull'] },
+  ])
+  for (const lifetime of ['0', '-1', 'x', '172801', '1e3'])
+    expect((await ask('builder', builderKey, `lifetime=${lifetime}`)).status).toBe(400)
+  const user = await ask('owner', passwords.owner!, `${query}`)
+  expect(user.body.expires_in).toBe(900)
+})
+
 const refused: [name: string, user: string, password: string | null, status: number][] = [
   ['nobody', '', null, 401],
   ['a token that is none', 'owner', 'f'.repeat(40), 401],
   ['an empty password', 'owner', '', 401],
   ['the key of another', 'node', builderKey, 401],
   ['the key of nodes for the builder', 'builder', 'node-key', 401],
+  ['a build with a token that nobody signed', 'build', 'eyJhbGciOiJub25lIn0.eyJhY2Nlc3MiOltdfQ.', 401],
 ]
 for (const [name, user, password, status] of refused)
   test(`refused: ${name}`, async () => {

@@ -8,7 +8,6 @@ import { BuildError } from '../strategy.ts'
 
 const metadataLabel = 'io.buildpacks.build.metadata'
 const maxConfig = 4 * 1024 * 1024
-const launcher = '/cnb/lifecycle/launcher'
 const typePattern = /^[A-Za-z0-9._-]{1,63}$/
 
 /** Types that buildpacks define. Throws BuildError `lost` when the image is not there. */
@@ -40,11 +39,4 @@ export function processTypesOf(metadata: string): Procfile {
   )
   // Programs named by type know arguments, directory and environment of the process.
   return Object.fromEntries(types.map(type => [type, `/cnb/process/${type}`]))
-}
-
-/** Lines of a Procfile in an image of buildpacks: only its launcher puts what buildpacks brought on the path. */
-export function launched(procfile: Procfile): Procfile {
-  return Object.fromEntries(
-    Object.entries(procfile).map(([type, line]) => [type, `${launcher} '${line.replaceAll("'", "'\\''")}'`]),
-  )
 }

@@ -59,12 +59,13 @@ const inPodNamespace = `exec unshare --mount /bin/sh -c "$1"
 /**
  * Values of arguments come by the environment: buildah takes what is named without a value from there. A line for each is
  * added at the end, so that one which is not used is no error. Layers are stacked by the kernel where it can, and copied
- * where it cannot.
+ * where it cannot. Below /var/lib buildah remembers which blobs of the registry layers were, and does not push them again.
  */
 const build = `set -eu
 umask 022
 cd "$HOME"
-mkdir -p run probe/lower probe/upper probe/work probe/merged
+mkdir -p run state/containers probe/lower probe/upper probe/work probe/merged
+mount --bind state /var/lib
 driver=vfs
 if mount -t overlay overlay -o lowerdir=probe/lower,upperdir=probe/upper,workdir=probe/work probe/merged 2> /dev/null; then
   umount probe/merged

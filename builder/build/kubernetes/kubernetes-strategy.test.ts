@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { digestOf } from '#kit/oci/registry.ts'
+import { type Authorize, type Challenge, digestOf } from '#kit/oci/registry.ts'
 import { KubeClient } from '#kube/client.ts'
 import { FakeApi } from '#kube/fake.ts'
 import { type Files, writeFiles } from '#test/support/build-stage.ts'
@@ -23,6 +23,8 @@ let client: KubeClient
 let registry: Server
 let labels: Readonly<Record<string, string>>
 let asked: string[]
+/** What the registry says to those without a token; null: it lets them in. */
+let challenge: string | null
 let strategy: KubernetesStrategy
 const { signal } = new AbortController()
 
@@ -35,12 +37,15 @@ beforeEach(async () => {
   client = await KubeClient.fromKubeconfig(await api.kubeconfig(join(directory, 'config')))
   labels = {}
   asked = []
+  challenge = null
   registry = createServer((request, response) => {
     asked.push(`${request.method} ${request.url}`)
     const config = JSON.stringify({ config: { Labels: labels }, rootfs: { type: 'layers', diff_ids: [] } })
     const digest = digestOf(Buffer.from(config))
     const manifest = { config: { mediaType: 'x', digest, size: config.length }, layers: [] }
-    if (request.method === 'DELETE') response.writeHead(202).end()
+    if (challenge !== null && request.headers.authorization === undefined)
+      response.writeHead(401, { 'www-authenticate': challenge }).end('{}')
+    else if (request.method === 'DELETE') response.writeHead(202).end()
     else if (request.url === '/v2/') response.end('{}')
     else if (/^\/v2\/shop(?:\/cache)?\/manifests\/(?:git-1a2b3c4d|latest)$/.test(request.url!))
       response.end(JSON.stringify(manifest))
@@ -59,7 +64,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true })
 })
 
-const open = (): Promise<KubernetesStrategy> =>
+const open = (authorize: Authorize | null = null): Promise<KubernetesStrategy> =>
   KubernetesStrategy.open(
     {
       client,
@@ -74,7 +79,7 @@ const open = (): Promise<KubernetesStrategy> =>
       registry: {
         url: new URL(`http://127.0.0.1:${(registry.address() as AddressInfo).port}`),
         host: 'registry',
-        authorize: null,
+        authorize,
       },
     },
     signal,
@@ -156,10 +161,10 @@ test('buildpacks: the log, the types of the image, and the Secret gone', async (
   await api.watchesToBe(0)
 })
 
-test('a Procfile counts, and runs by the launcher', async () => {
+test('a Procfile counts, as it is', async () => {
   const { result, name } = await begin({ Procfile: "web: run 'it'\n" })
   run(name, 'Succeeded', 0)
-  expect(await result).toMatchObject({ procfile: { web: "/cnb/lifecycle/launcher 'run '\\''it'\\'''" } })
+  expect(await result).toMatchObject({ procfile: { web: "run 'it'" } })
 })
 
 test('a Dockerfile: its lines as they are, its Procfile as it is', async () => {
@@ -262,3 +267,32 @@ test('Jobs of a builder that was killed are removed at the start; those that hav
   expect(api.list(jobs).map(({ metadata }) => metadata.name)).toEqual(['done', 'theirs'])
   await next.close()
 })
+
+const tokenForms: readonly (readonly [name: string, files: Files, has: (text: string) => unknown, want: unknown])[] = [
+  ['the lifecycle', { a: '' }, text => JSON.parse(text), { registry: 'Bearer push-token' }],
+  [
+    'buildah',
+    { Dockerfile: 'FROM x\n' },
+    text => Buffer.from(JSON.parse(text).auths.registry.auth, 'base64').toString(),
+    'build:push-token',
+  ],
+]
+test.each(tokenForms)(
+  'a registry that wants tokens: %s gets one for the app alone',
+  async (_name, files, has, want) => {
+    challenge = 'Bearer realm="http://realm",service="deis-registry"'
+    const challenges: Challenge[] = []
+    await strategy.close()
+    strategy = await open(async given => {
+      challenges.push(given)
+      return 'push-token'
+    })
+    const { result, name } = await begin(files)
+    const { data } = api.get({ ...secrets, name }) as unknown as { readonly data: Readonly<Record<string, string>> }
+    expect(has(Buffer.from(data['registry-auth']!, 'base64').toString())).toEqual(want)
+    const scope = 'repository:shop:pull,push repository:shop/cache:pull,push'
+    expect(challenges).toEqual([{ realm: 'http://realm', service: 'deis-registry', scope, lifetime: 2700 }])
+    run(name, 'Failed', 1, 'Dockerfile' in files ? 'deis-dockerbuilder' : undefined)
+    await result
+  },
+)

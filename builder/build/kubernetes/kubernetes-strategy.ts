@@ -17,7 +17,7 @@ import { type Procfile, readProcfile } from '../procfile.ts'
 import { BuildError, type BuildRequest, type BuildResult, type BuildStrategy, shortCommit } from '../strategy.ts'
 import { awaitBuild, type Ended } from './build-pod.ts'
 import { cacheRepository, cacheTag } from './buildpacks.ts'
-import { imageProcessTypes, launched } from './built-image.ts'
+import { imageProcessTypes } from './built-image.ts'
 import { planOf } from './job.ts'
 import type { Job } from './job-types.ts'
 import { type BuildKind, builderContainer, buildName, fetchContainer, managedSelector } from './names.ts'
@@ -43,6 +43,8 @@ export interface KubernetesStrategyOptions {
 const appName = /^[a-z0-9][a-z0-9-]{0,62}$/
 const fieldManager = 'deis-builder'
 const userAgent = `deis-builder/${version}`
+/** Seconds beside its deadline that a Job may take until it runs. */
+const startTime = 900
 /** Of the lifecycle: no group of buildpacks takes the source. */
 const detectCodes = new Set([20, 21, 22])
 
@@ -122,16 +124,16 @@ export class KubernetesStrategy implements BuildStrategy {
     const kind: BuildKind = dockerfile?.isFile() ? 'dockerfile' : 'buildpacks'
     // Malformed: said before anything is built, not after.
     const declared = await readProcfile(source)
-    const { url, host, authorize } = this.#options.registry
-    const token = await pushToken(this.#registry, authorize, app, signal)
-    if (kind === 'dockerfile' && token !== null)
-      throw new BuildError(
-        'refused',
-        'A Dockerfile cannot be built here: the registry wants tokens that buildah does not know.',
-      )
+    const { jobs, registry } = this.#options
+    const { url, authorize } = registry
+    const host = registry.host ?? url.host
+    const token = await pushToken(this.#registry, authorize, {
+      ...{ app, signal, lifetime: jobs.deadline + startTime },
+      reads: kind === 'buildpacks' ? repositoryAt(host, jobs.buildpacks.runImage) : null,
+    })
     if (Object.hasOwn(config, 'DEIS_DISABLE_CACHE')) await this.#forgetCache(app, signal)
     using offer = this.#sources.offer(source)
-    const target = { host: host ?? url.host, isPlain: url.protocol === 'http:', token }
+    const target = { host, isPlain: url.protocol === 'http:', token }
     const name = buildName(kind, app, commit, randomBytes(4).toString('hex'))
     const ended = await this.#runJob({ kind, name, request, target }, offer, output, signal)
     if (ended.error !== null) {
@@ -194,12 +196,18 @@ export class KubernetesStrategy implements BuildStrategy {
   }
 }
 
+/** Of an image in the registry of that host; null: it is elsewhere. */
+function repositoryAt(host: string, image: string | null): string | null {
+  if (!image?.startsWith(`${host}/`)) return null
+  return image.slice(host.length + 1).replace(/(?::[^:/]*)?(?:@.*)?$/, '')
+}
+
 function processTypes(declared: Procfile | null, defaults: Procfile, output: Output): Procfile {
   output.topic('Discovering process types')
   const types = Object.keys(declared ?? defaults).join(', ')
   if (declared !== null) output.detail(`Procfile declares types -> ${types || '(none)'}`)
   else if (types !== '') output.detail(`Default process types -> ${types}`)
-  return declared === null ? defaults : launched(declared)
+  return declared ?? defaults
 }
 
 /** Jobs that run on without anybody who looks at them, and Secrets with them. */
