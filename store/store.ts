@@ -22,6 +22,9 @@ export interface Range {
   readonly end: number
 }
 
+/** Octets of an object; their memory is used for something else once this has resolved. */
+export type Take = (octets: Uint8Array) => Promise<void>
+
 /** The object is not there. */
 export class MissingObjectError extends Error {
   readonly key: string
@@ -87,6 +90,12 @@ export interface ObjectStore {
 
   /** Of a range beyond the end there is as much as there is. Throws MissingObjectError before anything is read. */
   read(key: string, range?: Range): Promise<Readable>
+
+  /**
+   * Gives all that `read` would to `take`, piece by piece, with less work: for large objects on their way to a socket. What
+   * `take` throws comes out, and ends it. Throws MissingObjectError before anything is taken.
+   */
+  pour(key: string, take: Take, range?: Range): Promise<void>
 
   /** Replaces what was there. Durable when it resolves; nothing changes when the source throws. */
   write(key: string, source: Uint8Array | AsyncIterable<Uint8Array>): Promise<StoredObject>

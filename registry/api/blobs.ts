@@ -42,11 +42,11 @@ export class BlobResource {
       return
     }
     try {
-      if (range === null) await exchange.stream(200, fields, size, () => this.#blobs.read(digest))
+      if (range === null) await exchange.stream(200, fields, size, take => this.#blobs.pour(digest, take))
       else {
         const { start, end } = range
         const partial = { ...fields, 'content-range': `bytes ${start}-${end - 1}/${size}` }
-        await exchange.stream(206, partial, end - start, () => this.#blobs.read(digest, range))
+        await exchange.stream(206, partial, end - start, take => this.#blobs.pour(digest, take, range))
       }
     } catch (error) {
       throw error instanceof MissingObjectError ? unknown(error) : error

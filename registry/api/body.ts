@@ -2,8 +2,6 @@
 // anything is cut off, and so is one that does it a drop at a time.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import type { RegistryError } from '../errors.ts'
 
 /** What each second of waiting must bring in the long run, octets. */
@@ -86,32 +84,58 @@ export async function wholeBody(
   return Buffer.concat(chunks)
 }
 
-/** Sends `source` as the rest of the answer. Throws PeerError, and what the source throws. */
-export async function sendBody(response: ServerResponse, source: Readable, patience: number): Promise<void> {
-  const { socket } = response
-  const waiting = new Waiting(patience)
-  let sent = socket?.bytesWritten ?? 0
-  let trouble: Error | null = null
-  source.once('error', error => {
-    trouble = error
-  })
-  const guard = setInterval(
-    () => {
-      // Nothing to send: that is not the peer's fault.
-      const now = (socket?.bytesWritten ?? 0) - (socket?.writableLength ?? 0)
-      waiting.end(Math.max(0, now - sent))
-      sent = now
-      if (response.writableNeedDrain) waiting.begin()
-      if (waiting.isOver()) response.destroy(new PeerError('the answer was taken too slowly'))
-    },
-    Math.min(1000, patience),
-  )
-  try {
-    await pipeline(source, response)
-  } catch (error) {
-    if (trouble !== null && trouble === error) throw error
-    throw error instanceof PeerError ? error : new PeerError('the connection broke', { cause: error })
-  } finally {
-    clearInterval(guard)
+/** The body of an answer, piece by piece. */
+export class OutgoingBody implements Disposable {
+  readonly #response: ServerResponse
+  readonly #waiting: Waiting
+  readonly #guard: NodeJS.Timeout
+  #failure: PeerError | null = null
+
+  /** `patience`: milliseconds. */
+  constructor(response: ServerResponse, patience: number) {
+    this.#response = response
+    this.#waiting = new Waiting(patience)
+    this.#guard = setInterval(
+      () => {
+        if (!this.#waiting.isOver()) return
+        this.#failure = new PeerError('the answer was taken too slowly')
+        response.destroy()
+      },
+      Math.min(1000, patience),
+    )
+  }
+
+  /** Resolves when the kernel has it, and the piece's memory may be used for something else. Throws PeerError. */
+  async write(piece: Uint8Array): Promise<void> {
+    await this.#sent(piece.length, done => this.#response.write(piece, done))
+  }
+
+  /** Resolves when the last of it is on its way. Throws PeerError. */
+  async end(): Promise<void> {
+    await this.#sent(0, done => this.#response.end(done))
+  }
+
+  async #sent(octets: number, send: (done: (error?: Error | null) => void) => void): Promise<void> {
+    const response = this.#response
+    if (response.destroyed) throw this.#broken()
+    this.#waiting.begin()
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const closed = (): void => reject(this.#broken())
+    response.once('close', closed)
+    send(error => (error ? reject(this.#broken(error)) : resolve()))
+    try {
+      await promise
+    } finally {
+      response.off('close', closed)
+      this.#waiting.end(octets)
+    }
+  }
+
+  #broken(cause?: Error): PeerError {
+    return this.#failure ?? new PeerError('the connection broke', { cause })
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#guard)
   }
 }

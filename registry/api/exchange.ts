@@ -1,10 +1,10 @@
 // One request and its answer, as the resources see it.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Readable } from 'node:stream'
+import type { Take } from '#store/store.ts'
 import type { RegistryError } from '../errors.ts'
 import type { Identity } from './access.ts'
-import { bodyOf, sendBody, wholeBody } from './body.ts'
+import { bodyOf, OutgoingBody, wholeBody } from './body.ts'
 
 export type Fields = Readonly<Record<string, string | number>>
 
@@ -85,19 +85,26 @@ export class Exchange {
     this.answer(status, { 'content-type': 'application/json', ...fields }, JSON.stringify(value))
   }
 
-  /** Ends the answer with `size` octets that `open` gives, which is not called when only the head was asked for. */
-  async stream(status: number, fields: Fields, size: number, open: () => Promise<Readable>): Promise<void> {
-    const source = this.isHead ? null : await open()
-    this.response.writeHead(status, { ...fields, 'content-length': size })
-    if (source === null) {
-      this.response.end()
+  /**
+   * Ends the answer with `size` octets that `pour` gives, which is not called when only the head was asked for. What it throws
+   * before the first of them comes out while there is no answer yet.
+   */
+  async stream(status: number, fields: Fields, size: number, pour: (take: Take) => Promise<void>): Promise<void> {
+    const { response } = this
+    const head = (): void => void response.writeHead(status, { ...fields, 'content-length': size })
+    if (this.isHead) {
+      head()
+      response.end()
       return
     }
-    source.on('data', (chunk: Buffer) => {
-      this.sent += chunk.length
+    using body = new OutgoingBody(response, this.#patience)
+    await pour(async octets => {
+      if (!response.headersSent) head()
+      await body.write(octets)
+      this.sent += octets.length
     })
-    source.pause()
-    await sendBody(this.response, source, this.#patience)
+    if (!response.headersSent) head()
+    await body.end()
   }
 
   /**

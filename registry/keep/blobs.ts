@@ -2,8 +2,7 @@
 // collector, hold the lock of the digest.
 
 import { createHash } from 'node:crypto'
-import type { Readable } from 'node:stream'
-import type { ObjectStore, Range } from '#store/store.ts'
+import type { ObjectStore, Range, Take } from '#store/store.ts'
 import { algorithmOf, type Digest, hexOf } from '../content/digest.ts'
 import type { RepositoryName } from '../content/names.ts'
 import { RegistryError } from '../errors.ts'
@@ -53,9 +52,9 @@ export class Blobs {
     return this.size(repository, digest)
   }
 
-  /** Rejects with MissingObjectError. Whether the repository has it is the caller's question. */
-  read(digest: Digest, range?: Range): Promise<Readable> {
-    return this.#store.read(blobKey(digest), range)
+  /** As the store's. Whether the repository has it is the caller's question. */
+  pour(digest: Digest, take: Take, range?: Range): Promise<void> {
+    return this.#store.pour(blobKey(digest), take, range)
   }
 
   /** Gives the repository a blob that one of `sources` has, or that any has when it is null. False: none of them does. */

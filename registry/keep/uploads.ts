@@ -4,7 +4,7 @@
 
 import { createHash, type Hash, randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { MissingUploadError, type ObjectStore, type Upload } from '#store/store.ts'
+import { MissingUploadError, type ObjectStore, type Upload, UploadOffsetError } from '#store/store.ts'
 import { type Algorithm, algorithmOf, type Digest, digestFrom } from '../content/digest.ts'
 import { parseRepositoryName, type RepositoryName } from '../content/names.ts'
 import { RegistryError } from '../errors.ts'
@@ -250,12 +250,7 @@ export class Uploads {
   }
 
   #checkStart(session: Session, start: number | null): void {
-    const size = session.stored?.size ?? 0
-    if (start !== null && start !== size)
-      throw new RegistryError('RANGE_INVALID', {
-        detail: { id: session.id, size },
-        headers: { range: rangeOf(size), 'docker-upload-uuid': session.id },
-      })
+    if (start !== null && start !== (session.stored?.size ?? 0)) throw wrongStart(session)
   }
 
   async #append(session: Session, start: number | null, source: AsyncIterable<Uint8Array>): Promise<void> {
@@ -275,6 +270,8 @@ export class Uploads {
       session.digesting = null
       session.stored = await store.findUpload(stored.id).catch(() => stored)
       if (session.stored === null) this.#sessions.delete(session.id)
+      // Another process has added to it: the client has to see how far it is.
+      if (error instanceof UploadOffsetError) throw wrongStart(session, error)
       if (error instanceof MissingUploadError) throw new RegistryError('BLOB_UPLOAD_UNKNOWN', { cause: error })
       throw error
     }
@@ -304,6 +301,15 @@ export class Uploads {
     await store.abortUpload(session.stored.id)
     await store.delete(uploadKey(session.id))
   }
+}
+
+function wrongStart({ id, stored }: Session, cause?: Error): RegistryError {
+  const size = stored?.size ?? 0
+  return new RegistryError('RANGE_INVALID', {
+    detail: { id, size },
+    headers: { range: rangeOf(size), 'docker-upload-uuid': id },
+    cause,
+  })
 }
 
 /** As the field Range of answers has it. */

@@ -40,7 +40,13 @@ export class Aside implements AsyncDisposable {
   }
 }
 
-/** Adds all of it at `position`. Returns where it ends. What the source throws comes out as it is. */
+/** Octets that are gathered for one write: each is a trip through the thread pool, whatever its size. */
+const gathered = 256 * 1024
+
+/**
+ * Adds all of it at `position`. Returns where it ends. What the source throws comes out as it is, after what came before
+ * was written. While one write is under way the source is asked for the next.
+ */
 export async function fill(
   handle: FileHandle,
   position: number,
@@ -48,21 +54,52 @@ export async function fill(
   what: string,
   onProgress: (position: number) => Promise<void> | undefined = () => undefined,
 ): Promise<number> {
-  const write = async (chunk: Uint8Array): Promise<void> => {
+  const write = async (pieces: readonly Uint8Array[]): Promise<void> => {
     try {
-      for (let done = 0; done < chunk.byteLength; ) {
-        const { bytesWritten } = await handle.write(chunk, done, chunk.byteLength - done, position)
-        done += bytesWritten
-        position += bytesWritten
-      }
+      const size = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0)
+      const { bytesWritten } = await handle.writev(pieces, position)
+      position += bytesWritten
+      if (bytesWritten < size)
+        position = await writeRest(handle, Buffer.concat(pieces).subarray(bytesWritten), position)
       await onProgress(position)
     } catch (error) {
       throw explain(error, what)
     }
   }
-  if (source instanceof Uint8Array) await write(source)
-  else for await (const chunk of source) await write(chunk)
+  if (source instanceof Uint8Array) {
+    if (source.byteLength > 0) await write([source])
+    return position
+  }
+  let pieces: Uint8Array[] = []
+  let size = 0
+  let writing: Promise<void> = Promise.resolve()
+  try {
+    for await (const chunk of source) {
+      if (chunk.byteLength === 0) continue
+      pieces.push(chunk)
+      size += chunk.byteLength
+      if (size < gathered) continue
+      await writing
+      writing = write(pieces)
+      // Awaited above or below.
+      writing.catch(() => {})
+      pieces = []
+      size = 0
+    }
+  } finally {
+    await writing
+    if (pieces.length > 0) await write(pieces)
+  }
   return position
+}
+
+/** A write may end early, on a disk that gets full. Returns where it ends. */
+async function writeRest(handle: FileHandle, octets: Uint8Array, position: number): Promise<number> {
+  for (let done = 0; done < octets.byteLength; ) {
+    const { bytesWritten } = await handle.write(octets, done, octets.byteLength - done, position + done)
+    done += bytesWritten
+  }
+  return position + octets.byteLength
 }
 
 /** Renames a flushed file, replacing what is there. */

@@ -27,8 +27,10 @@ import {
   type Range,
   type StoredObject,
   StoreError,
+  type Take,
   type Upload,
 } from '../store.ts'
+import { Buffers } from './buffers.ts'
 import { Aside, fill, isInside, openAside, removeEmptyDirectories, syncDirectories } from './durable.ts'
 import { codeOf, explain } from './faults.ts'
 import { FolderUploads } from './folder-uploads.ts'
@@ -77,6 +79,7 @@ class FolderStore implements ObjectStore {
   readonly #paths: FolderPaths
   readonly #claim: Disposable
   readonly #uploads: FolderUploads
+  readonly #buffers = new Buffers()
   #closed = false
 
   constructor(paths: FolderPaths, claim: Disposable) {
@@ -117,6 +120,31 @@ class FolderStore implements ObjectStore {
       await handle.close()
       return nothingToRead()
     })
+  }
+
+  async pour(key: string, take: Take, range?: Range): Promise<void> {
+    const opened = await this.#do(key, async () => {
+      if (range !== undefined) checkRange(range)
+      const handle = await this.#open(key)
+      const { size } = await handle.stat()
+      return { handle, start: range?.start ?? 0, end: Math.min(range?.end ?? size, size) }
+    })
+    const { handle, start, end } = opened
+    await using _ = handle
+    const buffer = this.#buffers.take()
+    try {
+      for (let position = start; position < end; ) {
+        const length = Math.min(buffer.length, end - position)
+        const { bytesRead } = await this.#do(key, () => handle.read(buffer, 0, length, position))
+        if (bytesRead === 0) throw new StoreError('unreachable', `${key} is shorter than it was`)
+        position += bytesRead
+        await take(buffer.subarray(0, bytesRead))
+      }
+    } catch (error) {
+      this.#buffers.drop(buffer)
+      throw error
+    }
+    this.#buffers.giveBack(buffer)
   }
 
   async write(key: string, source: Uint8Array | AsyncIterable<Uint8Array>): Promise<StoredObject> {

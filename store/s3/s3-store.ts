@@ -11,6 +11,7 @@ import {
   type Range,
   type StoredObject,
   StoreError,
+  type Take,
   type Upload,
 } from '../store.ts'
 import { Bucket, type Found } from './bucket.ts'
@@ -79,6 +80,10 @@ class S3Store implements ObjectStore {
     const body = await this.#bucket.get(name, range)
     if (body === null) throw new MissingObjectError(key)
     return body === 'beyond' ? nothingToRead() : body
+  }
+
+  async pour(key: string, take: Take, range?: Range): Promise<void> {
+    for await (const octets of await this.read(key, range)) await take(octets)
   }
 
   async write(key: string, source: Uint8Array | AsyncIterable<Uint8Array>): Promise<StoredObject> {

@@ -1,4 +1,4 @@
-// A registry in this process on a free port, on a real store in a directory of its own, and requests to it.
+// A registry in this process on a free port, on a real store in a directory of its own or where it is told, and requests to it.
 
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -128,7 +128,8 @@ export class RegistryStage implements AsyncDisposable {
         done()
       },
     })
-    this.store = await openStore({ kind: 'folder', directory: this.directory })
+    const { store } = this.#config
+    this.store = await openStore(store.kind === 'folder' ? { ...store, directory: this.directory } : store)
     const log = createLogger({ level: 'fatal' })
     const now = (): number => Date.now() + this.ahead
     this.registry = await Registry.start(this.#config, { log, store: this.store, accessLines, now })
