@@ -13,6 +13,8 @@ await runProgram({
   async start(config, log) {
     const store = await openStore(config.store)
     const strategy = await openStrategy(config)
+    const { leftOvers } = strategy
+    if (leftOvers.length > 0) log.warn({ leftOvers }, 'builds of a builder that was killed were ended')
     const builder = await Builder.start(config, { log, store, strategy })
     log.info({ port: builder.port, healthPort: builder.healthPort, strategy: strategy.kind }, 'the builder is up')
     return { stop: () => builder.stop().then(() => store.close()) }

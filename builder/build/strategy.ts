@@ -40,6 +40,9 @@ export class BuildError extends Error {
 export interface BuildStrategy {
   readonly kind: 'kubernetes' | 'local'
 
+  /** What a builder before this one left running, and was ended at its start: names. */
+  readonly leftOvers: readonly string[]
+
   /** Throws when nothing can be built now. */
   check(signal: AbortSignal): Promise<void>
 

@@ -4,7 +4,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { BuildStrategy } from '#builder/build/strategy.ts'
 import { Builder } from '#builder/builder.ts'
 import { type BuilderConfig, parseConfig } from '#builder/config.ts'
@@ -106,26 +106,14 @@ export class BuilderStage implements AsyncDisposable {
   }
 
   /** A user of the controller with a key; `type` as of ssh-keygen. */
-  async person(type = 'ed25519', bits?: number): Promise<Person> {
-    const name = `person${++this.#people}`
-    const token = await this.controller.user(name)
-    const person = await this.stranger(name, type, bits)
-    const { status, body } = await this.controller.call('POST', '/v2/keys/', {
-      token,
-      body: { id: name, public: await readFile(`${person.keyFile}.pub`, 'utf8') },
-    })
-    if (status !== 201) throw new Error(`the key was not taken: ${JSON.stringify(body)}`)
-    return new Person(this, person.directory, person.keyFile, token)
+  person(type = 'ed25519', bits?: number): Promise<Person> {
+    return knownPerson(this, this.controller, join(this.directory, `person${++this.#people}`), type, bits)
   }
 
   /** Somebody whose key the controller does not know. */
-  async stranger(name = `stranger${++this.#people}`, type = 'ed25519', bits?: number): Promise<Person> {
-    const directory = join(this.directory, name)
-    await mkdir(directory)
-    const keyFile = join(directory, 'key')
-    const size = bits === undefined ? [] : ['-b', String(bits)]
-    await run('ssh-keygen', ['-q', '-t', type, ...size, '-N', '', '-C', name, '-f', keyFile])
-    return new Person(this, directory, keyFile, '')
+  async stranger(): Promise<Person> {
+    const directory = join(this.directory, `stranger${++this.#people}`)
+    return new Person(this, directory, await newKey(directory, 'ed25519'), '')
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -136,13 +124,43 @@ export class BuilderStage implements AsyncDisposable {
   }
 }
 
+/** A new user of the controller, with a key; his things are in `directory`, which is made. */
+export async function knownPerson(
+  pushed: Pushed,
+  controller: ControllerStage,
+  directory: string,
+  type = 'ed25519',
+  bits?: number,
+): Promise<Person> {
+  const name = basename(directory)
+  const token = await controller.user(name)
+  const keyFile = await newKey(directory, type, bits)
+  const body = { id: name, public: await readFile(`${keyFile}.pub`, 'utf8') }
+  const { status, body: said } = await controller.call('POST', '/v2/keys/', { token, body })
+  if (status !== 201) throw new Error(`the key was not taken: ${JSON.stringify(said)}`)
+  return new Person(pushed, directory, keyFile, token)
+}
+
+async function newKey(directory: string, type: string, bits?: number): Promise<string> {
+  await mkdir(directory)
+  const keyFile = join(directory, 'key')
+  const size = bits === undefined ? [] : ['-b', String(bits)]
+  await run('ssh-keygen', ['-q', '-t', type, ...size, '-N', '', '-C', basename(directory), '-f', keyFile])
+  return keyFile
+}
+
+/** Whoever has the builder that is pushed to. */
+export interface Pushed {
+  readonly builder: { readonly port: number }
+}
+
 export class Person {
   readonly directory: string
   readonly keyFile: string
   readonly token: string
-  readonly #stage: BuilderStage
+  readonly #stage: Pushed
 
-  constructor(stage: BuilderStage, directory: string, keyFile: string, token: string) {
+  constructor(stage: Pushed, directory: string, keyFile: string, token: string) {
     this.#stage = stage
     this.directory = directory
     this.keyFile = keyFile

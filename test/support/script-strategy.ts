@@ -15,6 +15,7 @@ import {
 
 export class ScriptStrategy implements BuildStrategy {
   readonly kind = 'local'
+  readonly leftOvers = []
   readonly requests: BuildRequest[] = []
   readonly forgotten: string[] = []
   readonly #images: string
