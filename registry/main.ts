@@ -7,8 +7,8 @@ import { runProgram } from '#kit/program.ts'
 import { version } from '#kit/version.ts'
 
 // Chunks of bodies live shorter than anything, and each holds memory outside of the heap: a small nursery gives it back soon.
-// Pushes of any size take 10 MB then, and not 50 (bench/registry).
-setFlagsFromString('--max-semi-space-size=2')
+// Pushes of any size take 15 MB then, and not 50 (bench/registry).
+setFlagsFromString('--max-semi-space-size=1')
 setFlagsFromString('--semi-space-growth-factor=1')
 
 // Only now, as what they import makes the nursery grow.

@@ -40,8 +40,11 @@ export class Aside implements AsyncDisposable {
   }
 }
 
-/** Octets that are gathered for one write: each is a trip through the thread pool, whatever its size. */
-const gathered = 256 * 1024
+/**
+ * Octets that are gathered for one write, which is a trip through the thread pool whatever its size. More cost memory: what
+ * waits outlives the nursery of the heap.
+ */
+const gathered = 128 * 1024
 
 /**
  * Adds all of it at `position`. Returns where it ends. What the source throws comes out as it is, after what came before
