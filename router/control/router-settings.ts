@@ -38,10 +38,13 @@ const prefix = 'router.deis.io/nginx.'
 /** More data threads than any machine has cores would only slow each other down. */
 const maxThreads = 256
 
-/** At least two labels, the last of two characters or more, no double hyphen. */
+/**
+ * At least two labels, the last of two characters or more, no double hyphen. `localhost` is one besides: names below it
+ * are a machine's own (RFC 6761 section 6.3).
+ */
 const platformDomain: Parser<NonNullable<RouterSettings['platformDomain']>> = raw => {
   const host = /^[A-Za-z0-9.-]+$/.test(raw) ? parseHostname(raw) : null
-  if (host === null || host.includes('--') || !/\.[^.]{2,}$/.test(host)) {
+  if (host === null || host.includes('--') || !(/\.[^.]{2,}$/.test(host) || host === 'localhost')) {
     return { kind: 'bad', reason: 'is no domain (two labels or more, no double hyphen)' }
   }
   return { kind: 'value', value: host }
