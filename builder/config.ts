@@ -41,6 +41,8 @@ export interface BuilderConfig {
   readonly store: StoreTarget
   readonly strategy: StrategyConfig
   readonly registry: URL
+  /** Where tokens for the registry are had; null: where the registry says. */
+  readonly registryTokens: URL | null
   readonly address: string
   /** 0: the kernel chooses, for both. */
   readonly port: number
@@ -159,6 +161,11 @@ const flags = {
     argument: 'URL',
     help: 'where images go (default that of DEIS_REGISTRY_SERVICE_HOST)',
   },
+  registryTokens: {
+    name: 'registry-tokens',
+    argument: 'URL',
+    help: 'where tokens for the registry are had (default where it says)',
+  },
   builds: { name: 'builds', argument: 'N', help: 'at a time; others wait (default 4)' },
   buildTimeout: { name: 'build-timeout', argument: 'SECONDS', help: 'of a build (default 1800)' },
   deployTimeout: { name: 'deploy-timeout', argument: 'SECONDS', help: 'of a deploy (default 3600)' },
@@ -233,6 +240,7 @@ export function parseConfig(argv: readonly string[], env: Environment, version: 
     store: storeOf(values, 'builder-bucket'),
     strategy: strategyOf(values, env),
     registry: serviceOf(values, env, 'registry', 'http://127.0.0.1:5000'),
+    registryTokens: values.parsed('registryTokens', 'a URL', httpUrl),
     builderKey: keyOf(values, env),
     hostKeys: values.text('hostKeys') ?? '/var/run/secrets/deis/builder/ssh',
     work: values.text('work') ?? '/home/git',

@@ -10,11 +10,11 @@ import type { BuilderConfig } from './config.ts'
 const openTimeout = 60_000
 
 export async function openStrategy(config: BuilderConfig): Promise<BuildStrategy> {
-  const { strategy, registry, builderKey, address, buildTimeout } = config
+  const { strategy, registry, registryTokens: tokens, builderKey, address, buildTimeout } = config
   const credentials = { username: 'builder', password: builderKey }
   if (strategy.kind === 'local') {
     const { LocalStrategy } = await import('./build/local/local-strategy.ts')
-    return LocalStrategy.open({ state: strategy.state, registry, credentials, tokens: null })
+    return LocalStrategy.open({ state: strategy.state, registry, credentials, tokens })
   }
   const { KubernetesStrategy } = await import('./build/kubernetes/kubernetes-strategy.ts')
   const { dockerfileUsers, standardJobOptions } = await import('./build/kubernetes/options.ts')
@@ -39,7 +39,7 @@ export async function openStrategy(config: BuilderConfig): Promise<BuildStrategy
       registry: {
         url: registry,
         host: jobs.registryHost,
-        authorize: withPassword('builder', builderKey, { url: null, userAgent }),
+        authorize: withPassword('builder', builderKey, { url: tokens, userAgent }),
       },
     },
     AbortSignal.timeout(openTimeout),
