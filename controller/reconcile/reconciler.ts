@@ -42,6 +42,7 @@ export interface ReconcilerOptions {
 export class Reconciler {
   readonly #options: ReconcilerOptions
   readonly #firstPass = Promise.withResolvers<void>()
+  #hasPassed = false
 
   constructor(options: ReconcilerOptions) {
     this.#options = options
@@ -95,6 +96,7 @@ export class Reconciler {
       await Promise.all([this.#endLeftovers(signal), this.#each(apps, signal, app => this.#repair(app.id, signal))])
       for (const { id } of apps) this.#options.logDrains.renew(id)
       await this.#reportStrangers(signal)
+      this.#hasPassed = true
       this.#firstPass.resolve()
       this.#options.log.info('every app was looked at')
       await delay(fullPassInterval, undefined, { signal }).catch(() => {})
@@ -166,7 +168,11 @@ export class Reconciler {
       await routing.renew(id, desired)
       if (changes.length === 0) return
       repaired(changes.length)
-      log.warn({ app: id, changes }, 'brought back what differed')
+      // What runs on this machine ends with us, and is started again with us.
+      log[cluster.kind === 'local' && !this.#hasPassed ? 'info' : 'warn'](
+        { app: id, changes },
+        'brought back what differed',
+      )
       appLog.line(id, `restored: ${changes.join(', ')}`, 'WARNING')
     })
     if (busy) unsettled.add(id)

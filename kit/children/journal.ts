@@ -40,8 +40,7 @@ export class Journal {
    * processes. A process that merely has the id of one of ours is left alone.
    */
   async clear(grace: number): Promise<readonly string[]> {
-    const entries = readdirSync(this.#directory).flatMap(name => readEntry(join(this.#directory, name)) ?? [])
-    const left = entries.filter(isOurs)
+    const left = this.#alive()
     for (const { pid } of left) signalGroup(pid, 'SIGTERM')
     const end = performance.now() + grace
     while (left.some(isOurs) && performance.now() < end) await delay(pause)
@@ -51,6 +50,17 @@ export class Journal {
     while (left.some(isOurs) && performance.now() < killed) await delay(pause)
     for (const name of readdirSync(this.#directory)) rmSync(join(this.#directory, name), { force: true })
     return left.map(({ name }) => name)
+  }
+
+  /** Ends all groups at once, for who is about to end himself and can wait for nothing. */
+  kill(): void {
+    for (const { pid } of this.#alive()) signalGroup(pid, 'SIGKILL')
+  }
+
+  #alive(): readonly Entry[] {
+    return readdirSync(this.#directory)
+      .flatMap(name => readEntry(join(this.#directory, name)) ?? [])
+      .filter(isOurs)
   }
 
   #file(pid: number): string {

@@ -79,7 +79,7 @@ test('a release runs, each process at a port of its own that the router is told'
       .filter(({ text }) => text === 'listening')
       .map(({ process }) => process)
       .sort(),
-  ).toEqual(processes.map(({ name }) => name).sort())
+  ).toEqual(processes.map(({ name }) => `web.v2.${name.slice(-5)}`).sort())
 })
 
 test('a new release takes over when it is up, and not before', async () => {
@@ -358,7 +358,7 @@ test('a flood of output comes whole, in pieces, and holds nothing up', async () 
   await until(
     () => stage.lines.filter(({ text }) => text[0] === 'y').reduce((sum, { text }) => sum + text.length, 0) === 200_000,
   )
-  const lines = stage.lines.filter(({ process }) => process === name)
+  const lines = stage.lines.filter(({ process }) => process === `worker.v2.${name!.slice(-5)}`)
   expect(lines.filter(({ text }) => text.length === 1023)).toHaveLength(20_000)
   expect(Math.max(...lines.map(({ text }) => text.length))).toBe(64 * 1024)
 })

@@ -17,6 +17,7 @@ import type { Ports } from './ports.ts'
 
 /** Where lines of processes go, and what there is to tell of them. */
 export interface Logs {
+  /** `process`: `web.v2.nzf60`. */
   line(app: AppId, process: string, text: string): void
 }
 
@@ -73,6 +74,8 @@ const maxLastLine = 500
 
 export class LocalProcess {
   readonly name: string
+  /** What its lines are said to be of. */
+  readonly logName: string
   readonly hash: string
   readonly spec: ProcessSpec
   readonly started: Date
@@ -92,7 +95,9 @@ export class LocalProcess {
 
   /** `onChange` is called after each change of what the getters tell, never from within the constructor. */
   constructor(spec: ProcessSpec, hash: string, host: ProcessHost, onChange: () => void) {
-    this.name = `${spec.app}-${spec.type}-${hash}-${randomSuffix()}`
+    const suffix = randomSuffix()
+    this.name = `${spec.app}-${spec.type}-${hash}-${suffix}`
+    this.logName = `${spec.type}.v${spec.version}.${suffix}`
     this.hash = hash
     this.spec = spec
     this.started = new Date(host.clock.wallClock())
@@ -229,11 +234,11 @@ export class LocalProcess {
 
   #hear(line: string): void {
     if (this.#last.push(line.slice(0, maxLastLine)) > lastLines) this.#last.shift()
-    this.#host.logs.line(this.spec.app, this.name, line)
+    this.#host.logs.line(this.spec.app, this.logName, line)
   }
 
   /** What we say of it, among its own lines. */
   #say(text: string): void {
-    this.#host.logs.line(this.spec.app, this.name, text)
+    this.#host.logs.line(this.spec.app, this.logName, text)
   }
 }
