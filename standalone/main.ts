@@ -1,96 +1,92 @@
-// Everything on one machine, without a cluster: the router on a directory of manifests, in front of two example apps.
+// `npm start`: the platform on this machine, from its command line to Ctrl-C; wiring only.
 
-import { relative, resolve } from 'node:path'
+import { enableCompileCache, flushCompileCache } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
+import { claimState } from '#kit/children/claim.ts'
+import { Journal } from '#kit/children/journal.ts'
 import { exitCode, explainExit, StartupError } from '#kit/exit.ts'
-import { createLogger } from '#kit/log.ts'
+import { createLogger, flushLog } from '#kit/log.ts'
 import { onShutdown } from '#kit/shutdown.ts'
 import { version } from '#kit/version.ts'
-import { parseConfig } from '#router/config.ts'
-import { startRouter } from '#router/router.ts'
-import { claimData } from './claim.ts'
-import { ExampleApp } from './example-apps.ts'
-import { prepareManifests, writeEndpoints } from './manifests.ts'
+import { type PlatformConfig, parseConfig } from './config.ts'
+import { journalPaths } from './data-paths.ts'
+import { withoutEchoes } from './signals.ts'
+import { welcome } from './welcome.ts'
 
-const help = `Usage: npm start -- [--data DIR] [router options]
+// What is compiled is kept beside the dependencies: half a second of each start.
+const cache = fileURLToPath(new URL('../node_modules/.cache/compiled', import.meta.url))
+enableCompileCache(cache)
+// For the router's threads.
+process.env.NODE_COMPILE_CACHE = cache
 
-Runs the router on this machine in front of two example apps. Manifests are in DIR/manifests (DIR: ./data);
-they are made from examples/manifests on the first start and are yours after that.
+// As router and controller have them in processes of their own: what is needed for a moment is given back.
+setFlagsFromString('--semi-space-growth-factor=1')
+setFlagsFromString('--min-semi-space-size=4')
+setFlagsFromString('--heap-growing-percent=30')
 
-  --data DIR     where the manifests are kept (default ./data)
-  --help         this text
+let data: string | null = null
 
-All options of the router work too, for example --http-port 8081 --https-port 6444 --admin-port 9091.
-See: node router/main.ts --help
-`
+/** Ends this process at once, and what it has started with it. */
+function exit(code: number): never {
+  try {
+    if (data !== null) for (const directory of journalPaths(data)) new Journal(directory).kill()
+  } finally {
+    process.exit(code)
+  }
+}
 
 function leave(error: unknown): never {
   const { line, code } = explainExit('npm start', error)
   process.stderr.write(`${line}\n`)
-  process.exit(code)
-}
-
-/** Takes `--data DIR` or `--data=DIR` out of the arguments. */
-function takeData(args: readonly string[]): { data: string; rest: readonly string[] } {
-  const at = args.findIndex(arg => arg === '--data' || arg.startsWith('--data='))
-  if (at < 0) return { data: 'data', rest: args }
-  const joined = args[at]!.startsWith('--data=')
-  const data = joined ? args[at]!.slice('--data='.length) : args[at + 1]
-  if (data === undefined || data === '' || data.startsWith('-'))
-    throw new StartupError(exitCode.usage, '--data needs a directory')
-  return { data, rest: args.toSpliced(at, joined ? 1 : 2) }
+  exit(code)
 }
 
 /** What the file system refused, as one line for the person who chose the directory. */
-function unusable(error: unknown, data: string): unknown {
-  if (error instanceof StartupError || !(error instanceof Error)) return error
-  return new StartupError(exitCode.usage, `--data ${data} cannot be used: ${error.message}`)
+function unusable(error: unknown, { data: directory, dataName }: PlatformConfig): unknown {
+  const isThere = error instanceof Error && (error as NodeJS.ErrnoException).path?.startsWith(directory) === true
+  if (error instanceof StartupError || !isThere) return error
+  return new StartupError(exitCode.usage, `--data ${dataName} cannot be used: ${error.message}`)
 }
 
-async function start(args: readonly string[]): Promise<void> {
-  const { data, rest } = takeData(args)
-  const manifests = resolve(data, 'manifests')
-  const router = ['--manifests', manifests, '--address', '127.0.0.1', '--drain-timeout', '3', ...rest]
-  const command = parseConfig(router, { ...process.env, POD_NAMESPACE: process.env.POD_NAMESPACE ?? 'deis' }, version)
-  if (command.kind === 'print') {
-    process.stdout.write(command.text)
-    return
-  }
-  await using stack = new AsyncDisposableStack()
-  try {
-    stack.use(claimData(resolve(data)))
-    prepareManifests(manifests)
-  } catch (error) {
-    throw unusable(error, data)
-  }
-  const apps = await Promise.all(['hello-1', 'hello-2'].map(name => ExampleApp.start(name)))
-  for (const app of apps) stack.use(app)
-  try {
-    writeEndpoints(
-      manifests,
-      apps.map(app => app.port),
-    )
-  } catch (error) {
-    throw unusable(error, data)
-  }
-  const running = await startRouter(command.config, { log: createLogger({ level: 'warn' }), onFatal: leave, grace: 0 })
+async function run(config: PlatformConfig): Promise<void> {
+  // Another one would write its own endpoints over those of the first.
+  using _claim = claimState(config.data, 'npm-start')
+  data = config.data
+  // Only now, as what it imports makes the young generation grow.
+  const { Platform } = await import('./platform.ts')
+  const starting = Platform.start(config, { log: createLogger({ level: config.logLevel }), onFatal: leave })
   const stopped = Promise.withResolvers<void>()
-  onShutdown(() => void running.stop().then(stopped.resolve, stopped.reject))
-  const ports = await Promise.race([running.ready, stopped.promise])
-  if (ports !== undefined) {
-    process.stdout.write(`
-The router is up. Try
-
-  http://hello.localhost:${ports.httpPort}/     an example app, twice behind one name
-  https://hello.localhost:${ports.httpsPort}/    the same, with a self-signed certificate (curl -k)
-  http://127.0.0.1:${ports.adminPort}/           health, metrics, problems, routes
-
-Edit ${relative(process.cwd(), `${manifests}/hello.yaml`)}, for example router.deis.io/domains: hello.localhost, hi.localhost
-and ask again: the change is live as soon as you save. Ctrl-C stops everything. Requests are logged below.
-
-`)
-  }
+  let isStopping = false
+  onShutdown(
+    () => {
+      isStopping = true
+      process.stdout.write('Stopping. Ctrl-C again ends everything at once.\n')
+      starting.then(platform => platform.stop()).then(stopped.resolve, stopped.reject)
+    },
+    withoutEchoes({ on: process.on.bind(process), off: process.off.bind(process), exit }),
+  )
+  const { ports } = await starting
+  if (!isStopping) process.stdout.write(welcome(ports))
+  // At the end it would be written too, but not by who is killed.
+  flushCompileCache()
   await stopped.promise
+  await flushLog()
 }
 
-if (process.argv.includes('--help')) process.stdout.write(help)
-else await start(process.argv.slice(2)).then(() => process.exit(exitCode.ok), leave)
+process.on('uncaughtException', leave)
+// Nobody reads it: no reason to end.
+process.stdout.on('error', () => {})
+
+try {
+  const command = parseConfig(process.argv.slice(2), process.env, version)
+  if (command.kind === 'print') process.stdout.write(command.text)
+  else {
+    await run(command.config).catch(error => {
+      throw unusable(error, command.config)
+    })
+    process.exit(exitCode.ok)
+  }
+} catch (error) {
+  leave(error)
+}

@@ -2,10 +2,12 @@
 
 const { createServer } = require('node:http')
 
+const { DEIS_APP = 'node-app', GREETING = 'Hello', PORT = '5000', WORKFLOW_RELEASE = '' } = process.env
+
 const server = createServer((_request, response) => {
-  response.end(`Hello from ${process.env.DEIS_APP ?? 'node-app'} ${process.env.WORKFLOW_RELEASE ?? ''}\n`)
+  response.end(`${GREETING} from ${DEIS_APP} ${WORKFLOW_RELEASE}\n`)
 })
-server.listen(Number(process.env.PORT ?? 5000))
+server.listen(Number(PORT), () => console.log(`listening on ${PORT}`))
 process.on('SIGTERM', () => {
   server.close(() => process.exit(0))
   server.closeIdleConnections()
