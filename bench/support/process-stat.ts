@@ -57,6 +57,11 @@ export function treeTicks(roots: readonly number[]): number[] {
   return roots.map(root => descendants(root, stats).reduce((sum, stat) => sum + stat.ticks, 0))
 }
 
+/** Process ids: `root`, and all that descend from it. */
+export function processTree(root: number): number[] {
+  return descendants(root, readAllStats()).map(({ pid }) => pid)
+}
+
 /** Resident bytes of a process tree. Pages that its processes share count once for each of them. */
 export function treeResidentSize(root: number): number {
   return descendants(root, readAllStats()).reduce((sum, { pid }) => {
