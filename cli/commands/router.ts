@@ -1,55 +1,20 @@
 // What the router does with a URL, and why.
 
+import type { ExplainedObject, Explanation } from '#kit/explanation.ts'
 import { type Command, type Commands, jsonOption } from '../command.ts'
 import { dateText } from '../output/times.ts'
 
 /**
  * The router's answer, as far as it is shown. Controllers leave out what the asker may not know, and routers of other
- * versions may say more or less: nothing but the outcome is relied on.
+ * versions may say more or less: nothing is relied on.
  */
-export interface Explained {
-  readonly url?: string
-  readonly outcome?: { readonly status?: number | null; readonly location?: string | null; readonly text?: string }
-  readonly route?: {
-    readonly app?: string
-    readonly host?: string
-    readonly path?: string
-    readonly object?: ExplainedObject | null
-    readonly text?: string
-  } | null
-  readonly certificate?: {
-    readonly names?: readonly string[]
-    readonly matches?: boolean
-    readonly expires?: string
-    readonly text?: string
-  } | null
-  readonly policies?: readonly { readonly kind?: string; readonly effect?: string; readonly text?: string }[]
-  readonly upstream?: {
-    readonly id?: string
-    readonly total?: number
-    readonly ready?: number
-    readonly endpoints?: readonly { readonly address?: string; readonly state?: string; readonly used?: boolean }[]
-  } | null
-  readonly others?: readonly {
-    readonly host?: string
-    readonly path?: string
-    readonly object?: ExplainedObject | null
-    readonly text?: string
-  }[]
-  readonly othersLeftOut?: number
-  readonly problems?: readonly {
-    readonly severity?: string
-    readonly object?: ExplainedObject
-    readonly message?: string
-  }[]
-  readonly nearest?: readonly string[]
-}
+export type Explained = Lenient<Explanation>
 
-interface ExplainedObject {
-  readonly kind?: string
-  readonly namespace?: string
-  readonly name?: string
-}
+type Lenient<T> = T extends readonly (infer Item)[]
+  ? readonly Lenient<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]?: Lenient<T[Key]> }
+    : T
 
 const explain: Command = {
   about: 'Tells what the router does with a URL, and why: route, certificate, policies, endpoints, and what lost.',
@@ -117,7 +82,7 @@ function path(written: string | undefined): string {
   return written === undefined || written === '/' ? '' : ` ${written}`
 }
 
-function of(object: ExplainedObject | null | undefined): string {
+function of(object: Lenient<ExplainedObject> | null | undefined): string {
   return object ? ` (${object.kind} ${object.namespace}/${object.name})` : ''
 }
 

@@ -1,5 +1,7 @@
 // Which of many names somebody may have meant: those that a slip or two turn into each other. Pure.
 
+import { editDistance } from '#kit/edit-distance.ts'
+
 /** So many names are looked at, so that a typing error does not keep the thread. */
 const mostNames = 20_000
 
@@ -18,30 +20,11 @@ export function nearest(name: string, names: Iterable<string>, most: number): re
     const left = Math.min(name.length, other.length) - start
     while (tail < left && name.at(-1 - tail) === other.at(-1 - tail)) tail++
     const middles = [name, other].map(text => text.slice(start, text.length - tail)) as [string, string]
-    const distance = distanceOf(...middles, furthest)
+    const distance = editDistance(...middles, furthest)
     if (distance <= furthest) found.push({ name: other, distance })
   }
   return found
     .sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1))
     .slice(0, most)
     .map(each => each.name)
-}
-
-/** Letters to add, remove, change or swap with the next; anything above `furthest` once it is more than that. */
-function distanceOf(a: string, b: string, furthest: number): number {
-  let before: number[] = []
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const isSame = a[i - 1] === b[j - 1]
-      let least = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + Number(!isSame))
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) least = Math.min(least, before[j - 2]! + 1)
-      next.push(least)
-    }
-    if (Math.min(...next) > furthest) return furthest + 1
-    before = row
-    row = next
-  }
-  return row.at(-1)!
 }
