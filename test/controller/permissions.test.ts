@@ -108,6 +108,8 @@ const rows: Readonly<Record<string, Row>> = {
   'POST /v2/hooks/config/': row('builder', 400),
   'POST /v2/hooks/build/': row('builder', 400),
   'GET /v2/registry/token/': row('basic', 200),
+  // Without a URL.
+  'GET /v2/router/explain/': row('user', 400),
 }
 
 const pair = selfSign(['a.example.com'], 30, Date.now())
