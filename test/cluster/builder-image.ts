@@ -9,7 +9,7 @@ import { cached } from './binaries.ts'
 import { run, say, toolPath } from './command.ts'
 import { buildArchive } from './images.ts'
 import { ensurePackages } from './machine.ts'
-import { baseArchive } from './router-base.ts'
+import { gitBaseArchive } from './platform-images.ts'
 
 export const builderImage = 'localhost/deis-build:test'
 
@@ -21,7 +21,7 @@ const keptDays = 7
 
 /** The path of an OCI archive, made now if it never was. */
 export async function builderImageArchive(): Promise<string> {
-  const base = await baseArchive('builder-base', ['ca-certificates', 'git'])
+  const base = await gitBaseArchive()
   const context = mkdtempSync(join(tmpdir(), 'deis-builder-image-'))
   try {
     await ensurePackages(['buildah', 'python3'])

@@ -39,11 +39,14 @@ export async function buildArchive(
   name: string,
   archive: string,
   buildArguments: Readonly<Record<string, string>> = {},
+  /** The stage of the Dockerfile; null: the last. */
+  stage: string | null = null,
 ): Promise<void> {
   const env = { BUILDAH_ISOLATION: 'chroot', STORAGE_DRIVER: 'vfs' }
   const global = ['--root', join(storage, 'root'), '--runroot', join(storage, 'run')]
   const given = Object.entries(buildArguments).flatMap(([key, value]) => ['--build-arg', `${key}=${value}`])
-  await run('buildah', [...global, 'build', '--quiet', ...given, '--tag', name, directory], { env })
+  const target = stage === null ? [] : ['--target', stage]
+  await run('buildah', [...global, 'build', '--quiet', ...given, ...target, '--tag', name, directory], { env })
   await run('buildah', [...global, 'push', '--quiet', name, `oci-archive:${archive}:${name}`], { env })
 }
 

@@ -21,8 +21,8 @@ import {
 } from './installation.ts'
 import { inventory } from './inventory.ts'
 import { measureLatency, requestsPerSecond } from './latency.ts'
+import { platformImages } from './platform-images.ts'
 import { poll } from './poll.ts'
-import { routerImage } from './router-image.ts'
 import { describeLoad, underLoad } from './steady-load.ts'
 
 const installation = new Installation()
@@ -108,7 +108,7 @@ describe('two replicas behind a NodePort', () => {
         containers: [
           {
             name: 'router',
-            image: routerImage,
+            image: platformImages.router,
             imagePullPolicy: 'Never',
             args: ['--version'],
             securityContext: {

@@ -10,8 +10,8 @@ import { echoDeployment, echoService } from './echo-app.ts'
 import { helm } from './helm.ts'
 import { nameImage } from './images.ts'
 import { NodeRuntime } from './node.ts'
+import { platformImageArchive, platformImages } from './platform-images.ts'
 import { poll } from './poll.ts'
-import { routerImage, routerImageArchive } from './router-image.ts'
 
 export const routerNamespace = 'deis'
 export const appNamespace = 'shop'
@@ -69,12 +69,12 @@ export class Installation {
 
   /** Starts the node and gives it the router's image under these tags; the app's pods are ready, the router not there. */
   async start(...tags: readonly string[]): Promise<void> {
-    const [program, archive] = [await helm(), await routerImageArchive()]
+    const [program, archive] = [await helm(), await platformImageArchive('router')]
     this.#helm = program
     await this.node.start()
     try {
       await this.node.loadImage(archive)
-      for (const tag of tags) await nameImage(routerImage, imageName(tag))
+      for (const tag of tags) await nameImage(platformImages.router, imageName(tag))
       for (const name of [routerNamespace, appNamespace])
         await this.api.request('POST', '/api/v1/namespaces', { metadata: { name } })
       await this.api.request('POST', paths.deployments(appNamespace), echoDeployment(appName, 1))
@@ -164,7 +164,7 @@ export class Installation {
   }
 
   async #apply(verb: 'install' | 'upgrade', tag: string, values: Values): Promise<void> {
-    const [repository] = routerImage.split(':')
+    const [repository] = platformImages.router.split(':')
     const input = JSON.stringify({ ...common, ...values, image: { repository, tag, pullPolicy: 'Never' } })
     await this.#run([verb, release, chart, '--values', '-', '--wait', '--timeout', '120s'], input)
     await this.rolledOut(routerNamespace, 'deis-router')
@@ -183,5 +183,5 @@ export class Installation {
 }
 
 function imageName(tag: string): string {
-  return `${routerImage.split(':')[0]}:${tag}`
+  return `${platformImages.router.split(':')[0]}:${tag}`
 }

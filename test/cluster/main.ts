@@ -8,7 +8,7 @@ import { kubeconfigFile } from './credentials.ts'
 import { logFile, recorded } from './daemon.ts'
 import { buildImage, loadArchive } from './images.ts'
 import { NodeRuntime } from './node.ts'
-import { routerImage, routerImageArchive } from './router-image.ts'
+import { platformImageArchive, platformImages } from './platform-images.ts'
 import { sweep } from './sweep.ts'
 
 const directory = '/var/tmp/deis-cluster'
@@ -20,7 +20,7 @@ const usage = `A Kubernetes of one node on this machine, kept in ${directory}.
   node test/cluster/main.ts env              print the shell commands that set KUBECONFIG and PATH for kubectl
   node test/cluster/main.ts load TAR...      give the node the images of OCI or Docker archives
   node test/cluster/main.ts image DIR NAME   build DIR/Dockerfile as NAME (localhost/router:1) and give it to the node
-  node test/cluster/main.ts router           build the router's image and give it to the node: ${routerImage}
+  node test/cluster/main.ts router           build the router's image and give it to the node: ${platformImages.router}
   node test/cluster/main.ts logs COMPONENT   print a component's log; without COMPONENT, the names of those there are
 
 Up takes root, Debian and Go 1.26 or later. Pods find in the node: localhost/echo:1.
@@ -67,7 +67,7 @@ async function image([source, name, ...rest]: readonly string[]): Promise<void> 
 
 async function router(): Promise<void> {
   requireUp()
-  await loadArchive(await routerImageArchive())
+  await loadArchive(await platformImageArchive('router'))
 }
 
 function logs([component, ...rest]: readonly string[]): void {

@@ -1,4 +1,4 @@
-// The router's image for the test cluster: the same Dockerfile that is for everybody, on a base of our own and with the
+// The platform's images for the test cluster: the same Dockerfile that is for everybody, on a base of our own and with the
 // packages of this checkout, because neither an image registry nor npm can be counted on.
 
 import { createHash } from 'node:crypto'
@@ -9,28 +9,41 @@ import { cached } from './binaries.ts'
 import { say } from './command.ts'
 import { buildArchive } from './images.ts'
 import { ensurePackages } from './machine.ts'
-import { routerBaseArchive } from './router-base.ts'
+import { baseArchive, routerBaseArchive } from './router-base.ts'
 
-export const routerImage = 'localhost/deis-router:test'
+/** By the Dockerfile's targets. */
+export const platformImages = {
+  router: 'localhost/deis-router:test',
+  workflow: 'localhost/deis-workflow:test',
+  builder: 'localhost/deis-builder:test',
+} as const
+
+export type PlatformImage = keyof typeof platformImages
 
 /** Each change of a source makes a new one, of 90 MB. */
 const keptDays = 2
 
 const checkout = join(import.meta.dirname, '../..')
-/** What the Dockerfile copies, and what tells buildah which of it to leave out. */
-const copied = ['Dockerfile', '.dockerignore', 'package.json', 'package-lock.json', 'LICENSE', 'kit', 'kube', 'router']
+/** What all of them copy, and what tells buildah which of it to leave out. */
+const common = ['Dockerfile', '.dockerignore', 'package.json', 'package-lock.json', 'LICENSE', 'kit', 'kube']
+const services = ['store', 'controller', 'registry', 'logger']
+const rooms: Readonly<Record<PlatformImage, readonly string[]>> = {
+  router: ['router'],
+  workflow: services,
+  builder: [...services, 'builder'],
+}
 
-/** The path of an OCI archive with the router of this checkout as `routerImage`, made now if it is not there yet. */
-export async function routerImageArchive(): Promise<string> {
-  const base = await routerBaseArchive()
+/** The path of an OCI archive with this image of this checkout, made now if it is not there yet. */
+export async function platformImageArchive(name: PlatformImage): Promise<string> {
+  const base = await (name === 'builder' ? gitBaseArchive() : routerBaseArchive())
   const context = mkdtempSync(join(tmpdir(), 'deis-image-'))
   try {
     // Copied first: what is built is what the digest is of, also while somebody writes.
-    stage(context)
+    stage(context, rooms[name])
     const entry = await cached(
-      'router-image',
+      `deis-${name}-image`,
       [base, digestOf(context)],
-      target => build(base, context, target),
+      target => build(name, base, context, target),
       keptDays,
     )
     return join(entry, 'image.tar')
@@ -39,21 +52,27 @@ export async function routerImageArchive(): Promise<string> {
   }
 }
 
-async function build(base: string, context: string, target: string): Promise<void> {
+/** Where apt cannot be used while an image is built, git is in the base. */
+export function gitBaseArchive(): Promise<string> {
+  return baseArchive('builder-base', ['ca-certificates', 'git'])
+}
+
+async function build(name: PlatformImage, base: string, context: string, target: string): Promise<void> {
   await ensurePackages(['buildah'])
-  say(`building ${routerImage}`)
+  const image = platformImages[name]
+  say(`building ${image}`)
   const storage = join(target, 'storage')
   const { version } = JSON.parse(readFileSync(join(context, 'package.json'), 'utf8')) as { version: string }
   const given = { BASE: `oci-archive:${base}`, VERSION: version }
   try {
-    await buildArchive(storage, context, routerImage, join(target, 'image.tar'), given)
+    await buildArchive(storage, context, image, join(target, 'image.tar'), given, name)
   } finally {
     rmSync(storage, { recursive: true, force: true })
   }
 }
 
-function stage(context: string): void {
-  for (const name of copied) cpSync(join(checkout, name), join(context, name), { recursive: true })
+function stage(context: string, rooms: readonly string[]): void {
+  for (const name of [...common, ...rooms]) cpSync(join(checkout, name), join(context, name), { recursive: true })
   for (const path of productionPackages()) {
     mkdirSync(join(context, 'offline', path), { recursive: true })
     cpSync(join(checkout, path), join(context, 'offline', path), { recursive: true })
