@@ -24,9 +24,13 @@ interface JobConfig {
   readonly image: string
   /** With the lifecycle of Cloud Native Buildpacks. */
   readonly buildpacks: string
+  /** What apps of buildpacks run on; null: what the builder image says. */
+  readonly runImage: string | null
   /** With buildah. */
   readonly dockerfiles: string
   readonly userNamespace: UserNamespace
+  /** Secrets of the namespace of builds, with which those images are fetched. */
+  readonly pullSecrets: readonly string[]
   readonly pullPolicy: string | null
   readonly nodeSelector: Readonly<Record<string, string>>
   /** Where Pods fetch sources: our address and port, as they reach them. */
@@ -126,6 +130,11 @@ const flags = {
     help: 'builder image of Cloud Native Buildpacks',
     variable: 'SLUGBUILDER_IMAGE_NAME',
   },
+  runImage: {
+    name: 'run-image',
+    argument: 'IMAGE',
+    help: 'image that apps of buildpacks run on (default what the builder image says)',
+  },
   dockerfiles: {
     name: 'dockerfiles-image',
     argument: 'IMAGE',
@@ -142,6 +151,11 @@ const flags = {
     argument: 'POLICY',
     help: 'of those images: Always, IfNotPresent or Never',
     variable: 'SLUG_BUILDER_IMAGE_PULL_POLICY',
+  },
+  pullSecrets: {
+    name: 'pull-secrets',
+    argument: 'A,B',
+    help: 'Secrets in the namespace of builds to fetch those images with',
   },
   nodeSelector: {
     name: 'node-selector',
@@ -291,8 +305,13 @@ function strategyOf(values: Values, env: Environment): StrategyConfig {
     namespace: values.text('namespace') ?? (env.POD_NAMESPACE || 'deis'),
     image: image('image'),
     buildpacks: image('buildpacks'),
+    runImage: values.text('runImage'),
     dockerfiles: image('dockerfiles'),
     userNamespace: values.choice('userNamespace', userNamespaces, 'build'),
+    pullSecrets: (values.text('pullSecrets') ?? '')
+      .split(',')
+      .map(name => name.trim())
+      .filter(name => name !== ''),
     pullPolicy: pullPolicy === '' ? null : pullPolicy,
     nodeSelector: values.parsed('nodeSelector', 'labels such as disk:ssd,zone:a', parseLabels) ?? {},
     sourceUrl: values.parsed('sourceUrl', 'a URL', httpUrl),

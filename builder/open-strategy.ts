@@ -24,15 +24,16 @@ export async function openStrategy(config: BuilderConfig): Promise<BuildStrategy
   const client = await (kubeconfig === null
     ? KubeClient.inCluster(options)
     : KubeClient.fromKubeconfig(kubeconfig, options))
-  const { namespace, image, buildpacks, dockerfiles, userNamespace, pullPolicy, nodeSelector } = jobs
+  const { namespace, image, buildpacks, runImage, dockerfiles, userNamespace, pullPolicy, pullSecrets, nodeSelector } =
+    jobs
   return KubernetesStrategy.open(
     {
       client,
       jobs: {
         ...standardJobOptions,
-        ...{ namespace, pullPolicy, nodeSelector, deadline: Math.ceil(buildTimeout / 1000) },
+        ...{ namespace, pullPolicy, pullSecrets, nodeSelector, deadline: Math.ceil(buildTimeout / 1000) },
         fetch: { ...standardJobOptions.fetch, image },
-        buildpacks: { ...standardJobOptions.buildpacks, image: buildpacks },
+        buildpacks: { ...standardJobOptions.buildpacks, image: buildpacks, runImage },
         dockerfiles: { ...dockerfileUsers(userNamespace), image: dockerfiles },
       },
       sources: { address, port: jobs.sourcePort, url: jobs.sourceUrl },
