@@ -10,7 +10,7 @@ function configOf(args: readonly string[], env: Readonly<Record<string, string>>
 
 test('what is not said', () => {
   expect(configOf(['--folder', '/data'])).toEqual({
-    ...{ address: '0.0.0.0', port: 5000, adminPort: 9092 },
+    ...{ address: '0.0.0.0', port: 5000, adminPort: 9092, pullPort: null },
     store: { kind: 'folder', directory: '/data' },
     ...{ tokens: null, deletes: true, absoluteLocations: false, grace: 86_400_000, collectInterval: 21_600_000 },
     ...{ uploadTimeout: 86_400_000, maxUploads: 1000, maxConnections: 2000, patience: 60_000, drainTimeout: 60_000 },
@@ -31,6 +31,8 @@ const faults: [args: readonly string[], message: string][] = [
   [['--folder', 'a', '--token-key', '/dev/null'], '--token-key must be a file with public keys'],
   [['--folder', 'a', '--s3-credentials', '/nowhere'], '--s3-credentials must be a directory'],
   [['--folder', 'a', '--port', '1', '--admin-port', '1'], 'are both 1'],
+  [['--folder', 'a', '--pull-port', '5001'], '--pull-port goes with --token-key'],
+  [['--folder', 'a', '--pull-port', '5000'], "--pull-port is another one's port, 5000"],
   [['--folder', 'a', '--locations', 'x'], '--locations must be relative or absolute'],
 ]
 test.for(faults)('%j', ([args, message]) => {

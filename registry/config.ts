@@ -10,10 +10,12 @@ import { readPublicKeys, type TokenAccessOptions } from './api/access.ts'
 
 export interface RegistryConfig {
   readonly address: string
-  /** 0: the kernel chooses, for both. */
+  /** 0: the kernel chooses, for all three. */
   readonly port: number
   /** Metrics, health and garbage collection, for the operator alone. */
   readonly adminPort: number
+  /** Reads only, without tokens; null: there is no such port. */
+  readonly pullPort: number | null
   readonly store: StoreTarget
   /** Null: open to all who reach it. */
   readonly tokens: TokenAccessOptions | null
@@ -40,7 +42,7 @@ export type RegistryCommand =
 
 const flags = {
   address: { name: 'address', argument: 'ADDRESS', help: 'IP address to listen on (default 0.0.0.0)' },
-  port: { name: 'port', argument: 'PORT', help: 'the registry (default 5000; 0: any free port, as for the next one)' },
+  port: { name: 'port', argument: 'PORT', help: 'the registry (default 5000; 0: any free port, as for the others)' },
   adminPort: { name: 'admin-port', argument: 'PORT', help: 'metrics, health, POST /collect (default 9092)' },
   ...storeFlags,
   tokenKey: {
@@ -49,6 +51,11 @@ const flags = {
     help: 'public keys (PEM, P-256) of who issues tokens; without it the registry is open',
   },
   tokenRealm: { name: 'token-realm', argument: 'URL', help: 'where clients get tokens' },
+  pullPort: {
+    name: 'pull-port',
+    argument: 'PORT',
+    help: 'with --token-key: where everybody may read, for machines that run images (default none)',
+  },
   tokenService: { name: 'token-service', argument: 'NAME', help: 'what tokens are for (default deis-registry)' },
   tokenIssuer: { name: 'token-issuer', argument: 'NAME', help: 'who issues tokens (default deis-controller)' },
   deletes: { name: 'deletes', argument: 'on|off', help: 'whether anything may be deleted (default on)' },
@@ -93,6 +100,7 @@ export function parseConfig(argv: readonly string[], env: Environment, version: 
     address: values.parsed('address', 'an IP address', text => (isIP(text) === 0 ? null : text)) ?? '0.0.0.0',
     port: values.port('port', 5000),
     adminPort: values.port('adminPort', 9092),
+    pullPort: values.text('pullPort') === null ? null : values.port('pullPort', 0),
     store: storeOf(values, 'registry-bucket'),
     tokens: tokensOf(values),
     deletes: values.onOff('deletes', 'on'),
@@ -108,6 +116,11 @@ export function parseConfig(argv: readonly string[], env: Environment, version: 
   }
   if (config.port !== 0 && config.port === config.adminPort)
     values.faults.push(`--port and --admin-port are both ${config.port}`)
+  if (config.pullPort !== null && config.pullPort !== 0 && [config.port, config.adminPort].includes(config.pullPort))
+    values.faults.push(`--pull-port is another one's port, ${config.pullPort}`)
+  // An open registry is one for everybody already.
+  if (config.pullPort !== null && values.text('tokenKey') === null)
+    values.faults.push('--pull-port goes with --token-key')
   values.check()
   return { kind: 'run', config }
 }

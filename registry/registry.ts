@@ -9,7 +9,7 @@ import { exitCode, StartupError } from '#kit/exit.ts'
 import { LineWriter } from '#kit/line-writer.ts'
 import type { Logger } from '#kit/log.ts'
 import type { ObjectStore } from '#store/store.ts'
-import { openAccess, TokenAccess } from './api/access.ts'
+import { type Access, openAccess, pullAccess, TokenAccess } from './api/access.ts'
 import { createAdminServer } from './api/admin.ts'
 import { BlobResource } from './api/blobs.ts'
 import { ListResource } from './api/lists.ts'
@@ -46,6 +46,7 @@ export class Registry {
   readonly #config: RegistryConfig
   readonly #options: RegistryOptions
   readonly #server: Server
+  readonly #pullServer: Server | null
   readonly #admin: Server
   readonly #lines: LineWriter
   readonly #metrics: Metrics
@@ -73,15 +74,17 @@ export class Registry {
       onError: error => log.warn({ error: String(error) }, 'the access log is not taken'),
     })
     const { deletes, absoluteLocations, patience, maxConnections } = config
-    this.#server = createRegistryServer({
+    const resources = {
       blobs: new BlobResource(blobs),
       uploads: new UploadResource(blobs, uploads),
       manifests: new ManifestResource(manifests),
       lists: new ListResource(manifests),
-      access: config.tokens === null ? openAccess : new TokenAccess(config.tokens),
       accessLines: this.#lines,
       ...{ metrics, log, deletes, absoluteLocations, patience, maxConnections },
-    })
+    }
+    const serve = (access: Access): Server => createRegistryServer({ ...resources, access })
+    this.#server = serve(config.tokens === null ? openAccess : new TokenAccess(config.tokens))
+    this.#pullServer = config.pullPort === null ? null : serve(pullAccess)
     this.#admin = createAdminServer({
       metrics,
       ready: () => this.#ready(),
@@ -105,6 +108,11 @@ export class Registry {
     return (this.#server.address() as AddressInfo).port
   }
 
+  /** Null: there is none. */
+  get pullPort(): number | null {
+    return (this.#pullServer?.address() as AddressInfo | undefined)?.port ?? null
+  }
+
   get adminPort(): number {
     return (this.#admin.address() as AddressInfo).port
   }
@@ -122,8 +130,9 @@ export class Registry {
   }
 
   async #start(): Promise<void> {
-    const { address, port, adminPort, collectInterval, uploadTimeout } = this.#config
+    const { address, port, pullPort, adminPort, collectInterval, uploadTimeout } = this.#config
     await listen(this.#server, address, port)
+    if (this.#pullServer !== null) await listen(this.#pullServer, address, pullPort!)
     await listen(this.#admin, address, adminPort)
     this.#every(Math.min(sweepInterval, uploadTimeout), 'idle uploads could not be removed', async () => {
       const removed = await this.#uploads.sweep()
@@ -169,12 +178,15 @@ export class Registry {
   async stop(patience: number = this.#config.drainTimeout): Promise<void> {
     this.#closing.abort(new Error('the registry is ending'))
     for (const timer of this.#timers) clearInterval(timer)
+    const servers = this.#pullServer === null ? [this.#server] : [this.#server, this.#pullServer]
     const over = new AbortController()
     const insist = delay(patience, undefined, { signal: over.signal }).then(
-      () => this.#server.closeAllConnections(),
+      () => {
+        for (const server of servers) server.closeAllConnections()
+      },
       () => {},
     )
-    await close(this.#server)
+    await Promise.all(servers.map(close))
     over.abort()
     await insist
     this.#admin.closeAllConnections()

@@ -2,7 +2,7 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { SignJWT } from 'jose'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { failOnLeaks } from '#test/support/leaks.ts'
-import { RegistryStage } from '#test/support/registry-stage.ts'
+import { call, RegistryStage } from '#test/support/registry-stage.ts'
 import { readPublicKeys } from './access.ts'
 
 failOnLeaks()
@@ -17,7 +17,10 @@ let digest: string
 beforeAll(async () => {
   const keys = readPublicKeys(pem(old.publicKey) + pem(current.publicKey))!
   const realm = 'http://deis.example/v2/registry/token'
-  stage = await RegistryStage.start({ tokens: { realm, service: 'registry', issuer: 'deis-controller', keys } })
+  stage = await RegistryStage.start({
+    pullPort: 0,
+    tokens: { realm, service: 'registry', issuer: 'deis-controller', keys },
+  })
   const authorization = `Bearer ${await token({}, 'a', ['pull', 'push'])}`
   const { createHash } = await import('node:crypto')
   digest = `sha256:${createHash('sha256').update('abc').digest('hex')}`
@@ -48,6 +51,21 @@ function token(given: Given, name: string, actions: readonly string[], type = 'r
 }
 
 const challenge = 'Bearer realm="http://deis.example/v2/registry/token",service="registry"'
+
+test('on the port of machines everybody may read, and nobody change', async () => {
+  const { pullPort } = stage.registry
+  const ask = async (method: string, path: string) => (await call(pullPort!, method, path)).status
+  expect(await ask('GET', '/v2/')).toBe(200)
+  expect(await ask('GET', `/v2/a/blobs/${digest}`)).toBe(200)
+  expect(await ask('GET', '/v2/a/manifests/none')).toBe(404)
+  for (const [method, path] of [
+    ['POST', '/v2/a/blobs/uploads/'],
+    ['DELETE', `/v2/a/blobs/${digest}`],
+    ['PUT', '/v2/a/manifests/x'],
+    ['GET', '/v2/_catalog'],
+  ] as const)
+    expect(await ask(method, path), path).toBe(403)
+})
 
 test('without a token, a challenge says where to get which', async () => {
   const rows: [method: string, path: string, scope: string][] = [

@@ -30,6 +30,15 @@ const anybody: Identity = { subject: null, may: () => true }
 
 export const openAccess: Access = { check: async () => anybody }
 
+/** For machines that run images, on a port that only they reach: everything may be read, by name, and nothing changed. */
+export const pullAccess: Access = {
+  check: async (_authorization, needed) => {
+    const reads = needed.kind === 'repository' && needed.actions.every(action => action === 'pull')
+    if (!reads && needed.kind !== 'token') throw new RegistryError('DENIED')
+    return anybody
+  },
+}
+
 export interface TokenAccessOptions {
   /** Where clients get tokens. */
   readonly realm: string
@@ -133,9 +142,9 @@ function identityOf({ sub, access }: z.infer<typeof claims>): Identity {
   }
 }
 
-/** One PEM text may hold several keys. Null: it holds none, or something else. */
+/** One PEM text may hold several keys, or certificates with them. Null: it holds none, or something else. */
 export function readPublicKeys(pem: string): readonly KeyObject[] | null {
-  const blocks = pem.match(/-----BEGIN PUBLIC KEY-----[^-]+-----END PUBLIC KEY-----/g) ?? []
+  const blocks = pem.match(/-----BEGIN (PUBLIC KEY|CERTIFICATE)-----[^-]+-----END \1-----/g) ?? []
   try {
     const keys = blocks.map(block => createPublicKey(block))
     const right = keys.every(key => key.asymmetricKeyDetails?.namedCurve === 'prime256v1')

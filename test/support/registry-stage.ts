@@ -82,6 +82,7 @@ const quiet: RegistryConfig = {
   address: '127.0.0.1',
   port: 0,
   adminPort: 0,
+  pullPort: null,
   store: { kind: 'folder', directory: '' },
   tokens: null,
   deletes: true,
