@@ -2,12 +2,11 @@
 
 import { versitygw } from '#test/conformance/versitygw.ts'
 import { binary } from './binaries.ts'
-import { builderImageArchive } from './builder-image.ts'
 import { helm } from './helm.ts'
 import { ownImageArchive } from './images.ts'
 import { ensurePackages, isRoot } from './machine.ts'
 import { nodePackages } from './node.ts'
-import { routerImageArchive } from './router-image.ts'
+import { workflowArchives } from './workflow.ts'
 
 export async function setup(): Promise<void> {
   await ensurePackages(['etcd-server', ...(isRoot ? nodePackages : [])])
@@ -18,6 +17,5 @@ export async function setup(): Promise<void> {
   await binary('dns')
   await ownImageArchive('pause')
   await ownImageArchive('echo')
-  await routerImageArchive()
-  await builderImageArchive()
+  await workflowArchives()
 }

@@ -123,7 +123,7 @@ whitelistMode workerProcesses zstd.compLevel zstd.enabled
 {{/* Annotations of the workload. New values beat those of the original chart. */}}
 {{- define "deis-router.workloadAnnotations" -}}
 {{- $annotations := include "deis-router.flatten" (dict "prefix" "" "map" (.Values.deployment_annotations | default dict)) | fromYaml }}
-{{- with .Values.platform_domain }}
+{{- with .Values.platform_domain | default (.Values.global | default dict).platform_domain }}
 {{- $_ := set $annotations "router.deis.io/nginx.platformDomain" . }}
 {{- end }}
 {{- $names := splitList " " (include "deis-router.settingNames" . | replace "\n" " ") }}
