@@ -1,7 +1,7 @@
 // Probes and metrics (builder contract, section 12): 200 or 503 without a body, within ten seconds.
 
 import { createServer, type Server } from 'node:http'
-import { exitCode, StartupError } from '#kit/exit.ts'
+import { listen } from '#kit/listening.ts'
 import type { Metrics } from './metrics.ts'
 
 /** Milliseconds. */
@@ -30,14 +30,7 @@ export class HealthServer {
 
   /** Returns the port. */
   async listen(address: string, port: number): Promise<number> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(new StartupError(exitCode.unavailable, `cannot listen: ${error.message}`, { cause: error })),
-    )
-    this.#server.listen(port, address, resolve)
-    await promise
-    const bound = this.#server.address()
-    return typeof bound === 'object' && bound !== null ? bound.port : port
+    return listen(this.#server, address, port)
   }
 
   close(): void {

@@ -11,6 +11,7 @@ import type { Writable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { exitCode, StartupError } from '#kit/exit.ts'
+import { listen } from '#kit/listening.ts'
 import type { Logger } from '#kit/log.ts'
 import { accounts } from './api/accounts.ts'
 import { AppAccess } from './api/app-access.ts'
@@ -239,11 +240,7 @@ export class Controller {
     try {
       await this.#server.listen({ host: address, port })
       this.#port = (this.#server.server.address() as AddressInfo).port
-      const { promise, resolve, reject } = Promise.withResolvers<void>()
-      this.#admin.once('error', reject)
-      this.#admin.listen(adminPort, address, resolve)
-      await promise
-      this.#adminPort = (this.#admin.address() as AddressInfo).port
+      this.#adminPort = await listen(this.#admin, address, adminPort)
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException
       if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL')

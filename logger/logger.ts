@@ -1,11 +1,10 @@
 // The logger: its parts put together, started and stopped.
 
-import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
-import { exitCode, StartupError } from '#kit/exit.ts'
+import { listen, stopListening } from '#kit/listening.ts'
 import type { Logger as ProgramLog } from '#kit/log.ts'
 import { createAdminServer } from './api/admin.ts'
 import { createApiServer } from './api/server.ts'
@@ -158,10 +157,10 @@ export class Logger {
     await Promise.all([this.#store.flush(), this.#drains.close(drainPatience)])
     this.#api.closeIdleConnections()
     const insist = setTimeout(() => this.#api.closeAllConnections(), drainPatience)
-    await close(this.#api)
+    await stopListening(this.#api)
     clearTimeout(insist)
     this.#admin.closeAllConnections()
-    await close(this.#admin)
+    await stopListening(this.#admin)
     await this.#store.close()
   }
 
@@ -203,21 +202,4 @@ function contextOf(authorities: string | null): () => SecureContext {
     context ??= createSecureContext({ ca: [...getCACertificates(), ...(authorities === null ? [] : [authorities])] })
     return context
   }
-}
-
-async function listen(server: Server, address: string, port: number): Promise<void> {
-  try {
-    server.listen(port, address)
-    await once(server, 'listening')
-  } catch (error) {
-    throw new StartupError(exitCode.unavailable, `cannot listen: ${(error as Error).message}`)
-  }
-}
-
-async function close(server: Server): Promise<void> {
-  if (!server.listening) return
-  const closed = once(server, 'close')
-  server.close()
-  server.closeIdleConnections()
-  await closed
 }

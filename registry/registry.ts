@@ -1,12 +1,11 @@
 // The registry: its parts put together, started and stopped.
 
-import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
-import { exitCode, StartupError } from '#kit/exit.ts'
 import { LineWriter } from '#kit/line-writer.ts'
+import { listen, stopListening } from '#kit/listening.ts'
 import type { Logger } from '#kit/log.ts'
 import type { ObjectStore } from '#store/store.ts'
 import { type Access, openAccess, pullAccess, TokenAccess } from './api/access.ts'
@@ -186,33 +185,13 @@ export class Registry {
       },
       () => {},
     )
-    await Promise.all(servers.map(close))
+    await Promise.all(servers.map(stopListening))
     over.abort()
     await insist
     this.#admin.closeAllConnections()
-    await close(this.#admin)
+    await stopListening(this.#admin)
     await Promise.all(this.#working)
     await this.#lines[Symbol.asyncDispose]()
     await this.#options.store.close()
   }
-}
-
-async function listen(server: Server, address: string, port: number): Promise<void> {
-  try {
-    server.listen(port, address)
-    await once(server, 'listening')
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL')
-      throw new StartupError(exitCode.unavailable, `cannot listen: ${message}`)
-    throw error
-  }
-}
-
-async function close(server: Server): Promise<void> {
-  if (!server.listening) return
-  const closed = once(server, 'close')
-  server.close()
-  server.closeIdleConnections()
-  await closed
 }

@@ -1,10 +1,9 @@
 // The collector: its parts put together, started and stopped.
 
-import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { exitCode, StartupError } from '#kit/exit.ts'
+import { listen } from '#kit/listening.ts'
 import type { Logger } from '#kit/log.ts'
 import type { KubeClient } from '#kube/client.ts'
 import { ListWatch } from '#kube/list-watch.ts'
@@ -103,7 +102,7 @@ export class Collector {
     })
     const collector = new Collector(config, options, saved)
     try {
-      await collector.#listen()
+      await listen(collector.#admin, config.address, config.adminPort)
     } catch (error) {
       await client.close()
       throw error
@@ -132,16 +131,6 @@ export class Collector {
     this.#admin.closeAllConnections()
     this.#admin.close()
     await this.#options.client.close()
-  }
-
-  async #listen(): Promise<void> {
-    const { address, adminPort } = this.#config
-    try {
-      this.#admin.listen(adminPort, address)
-      await once(this.#admin, 'listening')
-    } catch (error) {
-      throw new StartupError(exitCode.unavailable, `cannot listen: ${(error as Error).message}`)
-    }
   }
 
   #run(): void {

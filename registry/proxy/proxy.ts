@@ -1,10 +1,9 @@
 // Images are named `127.0.0.1:5555/…` on every node (registry contract, section 1): this is what listens there, and passes
 // each connection on to the registry's Service. It looks at no octet of them.
 
-import { once } from 'node:events'
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import { exitCode, StartupError } from '#kit/exit.ts'
+import { listen } from '#kit/listening.ts'
 import type { Logger } from '#kit/log.ts'
 import type { ProxyConfig } from './config.ts'
 import { Relay } from './relay.ts'
@@ -107,14 +106,5 @@ deis_registry_proxy_bytes_total{direction="sent"} ${sent}
 # TYPE deis_registry_proxy_open_connections gauge
 deis_registry_proxy_open_connections ${this.#relays.size}
 `
-  }
-}
-
-async function listen(server: Server | HttpServer, address: string, port: number): Promise<void> {
-  try {
-    server.listen(port, address)
-    await once(server, 'listening')
-  } catch (error) {
-    throw new StartupError(exitCode.unavailable, `cannot listen: ${(error as Error).message}`)
   }
 }
