@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { LoggerProcess } from '#test/support/logger-process.ts'
+import { startLogger } from '#test/support/service-process.ts'
 import { encodeLine } from './syslog/encode.ts'
 import { frameMessage } from './syslog/framing.ts'
 
@@ -26,8 +26,8 @@ test('kill -9 under load', { timeout: 60_000 }, async () => {
     let next = 0
     /** When the line of this number was sent. */
     const sentAt: number[] = []
-    await using logger = await LoggerProcess.start(['--folder', folder])
-    const { tcpPort, httpPort } = logger.ports
+    await using logger = await startLogger(['--folder', folder])
+    const { tcpPort, httpPort } = logger.up
     const socket = connect(tcpPort, '127.0.0.1').on('error', () => {})
     await once(socket, 'connect')
     const sending = (async () => {
@@ -50,9 +50,9 @@ test('kill -9 under load', { timeout: 60_000 }, async () => {
     await logger.end('SIGKILL')
     socket.destroy()
     await sending
-    await using again = await LoggerProcess.start(['--folder', folder])
+    await using again = await startLogger(['--folder', folder])
     for (const app of apps) {
-      const kept = await numbersOf(again.ports.httpPort, app)
+      const kept = await numbersOf(again.up.httpPort, app)
       // Without a gap, and up to a second before the end.
       expect(kept).toEqual(Array.from({ length: kept.length }, (_, i) => i))
       const firstLost = sentAt[kept.length]

@@ -6,8 +6,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { RegistryProcess } from '#test/support/registry-process.ts'
 import { call, digestOf, imageOf, ociManifest } from '#test/support/registry-stage.ts'
+import { startRegistry } from '#test/support/service-process.ts'
 
 const rounds = 4
 
@@ -55,8 +55,8 @@ test('kill -9 during pushes', { timeout: 60_000 }, async () => {
     const content = randomBytes(100_000)
     let location = ''
     for (let round = 0; round < rounds; round++) {
-      await using registry = await RegistryProcess.start(['--folder', folder])
-      const { port } = registry
+      await using registry = await startRegistry(['--folder', folder])
+      const { port } = registry.up
       await checkAll(port)
       if (round === 0) {
         location = (await call(port, 'POST', '/v2/k/blobs/uploads/')).headers.location!
@@ -72,12 +72,12 @@ test('kill -9 during pushes', { timeout: 60_000 }, async () => {
       await registry.end('SIGKILL')
       await pushers
     }
-    await using registry = await RegistryProcess.start(['--folder', folder])
-    expect(await checkAll(registry.port)).toBeGreaterThanOrEqual(rounds)
-    const { headers } = await call(registry.port, 'GET', location)
+    await using registry = await startRegistry(['--folder', folder])
+    expect(await checkAll(registry.up.port)).toBeGreaterThanOrEqual(rounds)
+    const { headers } = await call(registry.up.port, 'GET', location)
     expect(headers.range).toBe('0-59999')
     const path = `${location}?digest=${digestOf(content)}`
-    expect((await call(registry.port, 'PUT', path, content.subarray(60_000))).status).toBe(201)
+    expect((await call(registry.up.port, 'PUT', path, content.subarray(60_000))).status).toBe(201)
     expect(await registry.end('SIGTERM')).toBe(0)
   } finally {
     await rm(folder, { recursive: true })

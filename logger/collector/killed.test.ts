@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { FakeApi } from '#kube/fake.ts'
-import { CollectorProcess } from '#test/support/collector-process.ts'
 import { LogSink } from '#test/support/log-sink.ts'
 import { appPod, PodLogs } from '#test/support/pod-logs.ts'
+import { startCollector } from '#test/support/service-process.ts'
 import { readPositions } from './positions.ts'
 
 test('killed, it goes on where it was a moment before: nothing is lost, and only the last moments come twice', async () => {
@@ -19,7 +19,7 @@ test('killed, it goes on where it was a moment before: nothing is lost, and only
   const state = join(directory, 'positions.json')
   const kubeconfig = await api.kubeconfig(join(directory, 'kubeconfig'))
   const args = ['--kubeconfig', kubeconfig, '--node', 'node1', '--pods', logs.root, '--state', state]
-  const start = (): Promise<CollectorProcess> => CollectorProcess.start([...args, '--logger', `127.0.0.1:${sink.port}`])
+  const start = () => startCollector([...args, '--logger', `127.0.0.1:${sink.port}`])
   const shop = appPod('shop')
   logs.create(shop)
   let written = 0

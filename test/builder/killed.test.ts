@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { allProcesses, environmentOf } from '#kit/children/procfs.ts'
-import { BuilderProcess } from '#test/support/builder-process.ts'
 import { ended, knownPerson } from '#test/support/builder-stage.ts'
 import { builderKey, ControllerStage } from '#test/support/controller-stage.ts'
 import { example } from '#test/support/local-platform.ts'
 import { startOwnRegistry } from '#test/support/own-registry.ts'
+import { type ServiceProcess, startBuilder } from '#test/support/service-process.ts'
 
 test('kill -9 during a build: nothing runs on, nothing half is left, the same commit can be pushed again', {
   timeout: 60_000,
@@ -21,12 +21,13 @@ test('kill -9 during a build: nothing runs on, nothing half is left, the same co
   stack.defer(() => rm(directory, { recursive: true, force: true }))
   const registry = stack.use(await startOwnRegistry())
   const controller = stack.use(await ControllerStage.start({ registry: registry.url }))
-  const start = async (): Promise<BuilderProcess> => {
+  const start = async (): Promise<ServiceProcess<{ readonly port: number }>> => {
     const things = ['--folder', place('store'), '--local', place('builds'), '--host-keys', place('host-keys')]
     const others = ['--controller', controller.url, '--registry', registry.url.href, '--work', place('work')]
-    return stack.use(await BuilderProcess.start([...things, ...others], builderKey))
+    return stack.use(await startBuilder([...things, ...others], builderKey))
   }
-  const pushed = { builder: await start() }
+  let builder = await start()
+  const pushed = { builder: builder.up }
   const person = await knownPerson(pushed, controller, place('person'))
   const { token } = person
   await controller.app(token, 'shop')
@@ -61,12 +62,13 @@ test('kill -9 during a build: nothing runs on, nothing half is left, the same co
   const [name] = await readdir(place('builds/builds'))
   const homeOfBuild = place(`builds/builds/${name}/home`)
   expect(ofBuild().length).toBeGreaterThan(1)
-  await pushed.builder.end('SIGKILL')
+  await builder.end('SIGKILL')
   expect((await end).code).not.toBe(0)
 
-  pushed.builder = await start()
+  builder = await start()
+  pushed.builder = builder.up
   expect(ofBuild()).toEqual([])
-  expect(pushed.builder.said).toContainEqual(
+  expect(builder.said).toContainEqual(
     expect.objectContaining({ message: 'builds of a builder that was killed were ended' }),
   )
   expect(await readdir(place('builds/builds'))).toEqual([])
@@ -78,5 +80,5 @@ test('kill -9 during a build: nothing runs on, nothing half is left, the same co
   expect(again.err).toContain('Done, shop:v3 deployed to Workflow')
   expect(again.code).toBe(0)
   expect((await person.git(repository, 'ls-remote', person.url('shop'))).out).toContain(commit)
-  await pushed.builder.end('SIGTERM')
+  await builder.end('SIGTERM')
 })

@@ -5,8 +5,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { CollectorProcess } from '#test/support/collector-process.ts'
 import { LogSink } from '#test/support/log-sink.ts'
+import { startCollector } from '#test/support/service-process.ts'
 import { auditedRequests, auditFlags } from './audit-log.ts'
 import { covers, describeGrant, grantsOf } from './grants.ts'
 import { NodeRuntime } from './node.ts'
@@ -64,7 +64,7 @@ const accessLine =
   '[2026-05-31T16:56:12+00:00] - shop - 192.0.2.1 - - - 200 - "GET / HTTP/1.1" - 12 - "" - "curl/8" - "shop.example.com" - 10.0.0.1:5000 - shop.example.com - 0.012 - 0.013'
 
 test('lines of apps, of the controller and of the router, and of nobody else', async () => {
-  await using _collector = await CollectorProcess.start(args)
+  await using _collector = await startCollector(args)
   await run({
     ...{ namespace: 'shop', name: 'shop-web-845861952-nzf60', container: 'shop-web', labels: shop },
     // More than containerd writes in one record, and more than the logger takes as one line.
@@ -108,11 +108,11 @@ test('a pod that writes while the collector is not there, and one that is gone a
     script: 'i=0; while [ $i -lt 500 ]; do echo line $i; i=$((i+1)); done',
   })
   {
-    await using first = await CollectorProcess.start(args)
+    await using first = await startCollector(args)
     await sink.until(() => sink.texts.includes('line 10'))
     await first.end('SIGKILL')
   }
-  await using second = await CollectorProcess.start(args)
+  await using second = await startCollector(args)
   await sink.until(() => sink.texts.includes('line 499'))
   expect(new Set(sink.texts.filter(text => text.startsWith('line'))).size).toBe(500)
   await run({

@@ -11,12 +11,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cached } from '#test/cluster/binaries.ts'
 import { run } from '#test/cluster/command.ts'
 import { ensurePackages, isRoot } from '#test/cluster/machine.ts'
-import { RegistryProcess } from '#test/support/registry-process.ts'
+import { type RegistryPorts, type ServiceProcess, startRegistry } from '#test/support/service-process.ts'
 
 const craneVersion = 'v0.20.6'
 
 let directory: string
-let registry: RegistryProcess
+let registry: ServiceProcess<RegistryPorts>
 let host: string
 let crane: string
 
@@ -28,8 +28,8 @@ beforeAll(async () => {
   })
   crane = join(built, 'crane')
   directory = await mkdtemp(join(tmpdir(), 'registry-clients-'))
-  registry = await RegistryProcess.start(['--folder', join(directory, 'store')])
-  host = `127.0.0.1:${registry.port}`
+  registry = await startRegistry(['--folder', join(directory, 'store')])
+  host = `127.0.0.1:${registry.up.port}`
   await writeLayout(join(directory, 'layout'))
 })
 afterAll(async () => {
