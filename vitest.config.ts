@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { processTests } from './test/processes/files.ts'
 
 // Workers, and the services that tests start as processes, find there what V8 made of our files and of libraries: half of
 // what a start takes. Node keys it by content and version. Here and not in `test.env`, which is set in a worker that runs
@@ -24,8 +25,15 @@ const together = [
   'router/model/*.test.ts',
 ]
 
-/** Suites with configurations of their own, or run by hand. */
-const elsewhere = ['node_modules/**', 'test/cluster/**', 'test/charts/**', 'test/conformance/**', 'test/soak/**']
+/** Suites with configurations of their own. */
+const elsewhere = [
+  'node_modules/**',
+  'test/cluster/**',
+  'test/charts/**',
+  'test/conformance/**',
+  'test/soak/**',
+  ...processTests,
+]
 
 export default defineConfig({
   test: {
