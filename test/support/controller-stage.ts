@@ -3,7 +3,7 @@
 
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { type OutgoingHttpHeaders, request } from 'node:http'
+import { Agent, type OutgoingHttpHeaders, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
@@ -64,6 +64,8 @@ export class ControllerStage implements AsyncDisposable {
   #store: Store | null = null
   #users = 0
   readonly #looking = new Set<() => void>()
+  /** Of the controller that runs. */
+  #agent = new Agent({ keepAlive: true })
 
   private constructor(directory: string, options: StageOptions) {
     this.directory = directory
@@ -141,6 +143,8 @@ export class ControllerStage implements AsyncDisposable {
   async close(patience?: number): Promise<void> {
     await this.#controller?.stop(patience)
     this.#controller = null
+    this.#agent.destroy()
+    this.#agent = new Agent({ keepAlive: true })
   }
 
   async call(method: string, path: string, options: CallOptions = {}): Promise<Reply> {
@@ -148,7 +152,7 @@ export class ControllerStage implements AsyncDisposable {
     const octets = body === undefined ? null : isRaw(body) ? Buffer.from(body) : Buffer.from(JSON.stringify(body))
     // Paths go as they are: no dot segment is resolved on the way.
     const sent = request(`${this.url}/`, {
-      ...{ method, path, agent: false },
+      ...{ method, path, agent: this.#agent },
       headers: {
         // As clients send it, with a body or without.
         'content-type': 'application/json',
