@@ -223,23 +223,6 @@ test('clone and fetch give back what was pushed, also from a builder with an emp
   expect(stage.strategy.requests).toHaveLength(3)
 })
 
-test('many pushes become one pack in the store', { timeout: 60_000 }, async () => {
-  await using stage = await BuilderStage.start()
-  const { alice, path } = await shop(stage, { 'build.sh': ':', Procfile: 'worker: true\n' })
-  const packs = async () => (await Array.fromAsync(stage.store.list('repositories/shop/packs/'))).length
-  const counts: number[] = []
-  for (let times = 0; times < 18; times++) {
-    await alice.commit(path, { n: `${times}` })
-    expect((await alice.push(path, 'shop')).code).toBe(0)
-    counts.push(await packs())
-  }
-  expect(Math.max(...counts)).toBe(16)
-  expect(counts.slice(-2)).toEqual([1, 2])
-  await stage.close()
-  await stage.open()
-  expect((await alice.push(path, 'shop')).err).toBe('Everything up-to-date\n')
-})
-
 test('a deleted app takes its repository and caches with it', async () => {
   await using stage = await BuilderStage.start({ config: { cleanInterval: 20 } })
   const { alice, path } = await shop(stage)

@@ -2,11 +2,24 @@
 // there, gone with the process that started it.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { accessSync, chownSync, constants, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  chownSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 
 const user = 'deis'
@@ -50,6 +63,39 @@ export const withoutPostgres: string | null =
 
 if (withoutPostgres !== null && process.env.DEIS_TEST_POSTGRES === 'required') throw new Error(withoutPostgres)
 
+const initOptions = ['--auth=trust', '--no-sync', '--encoding=UTF8', '--locale=C', `--username=${user}`]
+const cache = fileURLToPath(new URL('../../node_modules/.cache/postgres/', import.meta.url))
+
+function run(program: string, args: readonly string[], options: { readonly cwd?: string; readonly uid?: number } = {}) {
+  const { status, stdout, stderr, error } = spawnSync(program, args, { ...options, encoding: 'utf8' })
+  if (status !== 0) throw new Error(`${program} failed: ${error?.message ?? stderr}`)
+  return stdout
+}
+
+/** Files of a server that has never run, made once for each version: initdb takes longer than most tests do. */
+function newServerFiles(directory: string): string {
+  const version = run(join(directory, 'postgres'), ['--version'])
+  const key = createHash('sha256').update(JSON.stringify([version, initOptions, nobody]))
+  const path = join(cache, key.digest('hex').slice(0, 16))
+  if (existsSync(path)) return path
+  mkdirSync(cache, { recursive: true })
+  const made = mkdtempSync(join(tmpdir(), 'deis-postgres-'))
+  const aside = mkdtempSync(`${path}-`)
+  try {
+    if (nobody.uid !== undefined) chownSync(made, nobody.uid, nobody.gid)
+    run(join(directory, 'initdb'), [...initOptions, join(made, 'data')], { ...nobody, cwd: made })
+    run('cp', ['-a', join(made, 'data'), aside])
+    // What has the name is whole.
+    renameSync(join(aside, 'data'), path)
+  } catch (error) {
+    // Another one may have been quicker.
+    if (!existsSync(path)) throw error
+  } finally {
+    for (const left of [made, aside]) rmSync(left, { recursive: true, force: true })
+  }
+  return path
+}
+
 // The server takes the shell's place; beside it a reader of our pipe, which ends when we do, however that comes about.
 const withUs = 'exec 3<&0; (cat <&3; kill -QUIT $$) >/dev/null 2>&1 & exec "$@" </dev/null 3<&-'
 
@@ -74,13 +120,7 @@ export class PostgresServer implements AsyncDisposable {
     if (nobody.uid !== undefined) chownSync(directory, nobody.uid, nobody.gid)
     const server = new PostgresServer(directory, tls === null ? 5432 : await freePort(), tls !== null)
     process.once('exit', server.#removeFiles)
-    const options = ['--auth=trust', '--no-sync', '--encoding=UTF8', '--locale=C', `--username=${user}`]
-    const { status, stderr, error } = spawnSync(join(programs, 'initdb'), [...options, `${directory}/data`], {
-      ...nobody,
-      cwd: directory,
-      encoding: 'utf8',
-    })
-    if (status !== 0) throw new Error(`initdb failed: ${error?.message ?? stderr}`)
+    run('cp', ['-a', newServerFiles(programs), join(directory, 'data')])
     if (tls !== null) {
       for (const [file, pem] of [
         ['server.crt', tls.chain],
