@@ -195,49 +195,24 @@ test('a log that nobody reads keeps nobody from being served, nor the end from c
   child.stderr.destroy()
 })
 
-test('--version and --help', async () => {
+test('--version', async () => {
   const version = run(['--version'])
   expect([await version.exited, await version.stdout]).toEqual([0, expect.stringMatching(/^\d+\.\d+\.\d+\n$/)])
-  const help = run(['--help'])
-  expect([await help.exited, await help.stdout]).toEqual([0, expect.stringContaining('--manifests <DIR>')])
 })
 
+// One of the command line, one of the start; the others are in `config.test.ts` and `router.test.ts`.
 const refusals: [name: string, argv: (taken: number) => readonly string[], code: number, line: RegExp][] = [
   [
-    'no source',
-    () => [],
-    64,
-    /^deis-router: this is not a pod of a cluster: pass --kubeconfig FILE or --manifests DIR \(--help/,
-  ],
-  [
-    'bad flags, all at once',
+    'no source, and bad flags',
     () => ['--http-port', 'x', '--bogus'],
     64,
-    /unknown argument "--bogus".*--http-port must be/,
-  ],
-  [
-    'a missing directory',
-    () => ['--manifests', join(directory, 'nowhere'), ...anyPorts],
-    64,
-    /^deis-router: --manifests: cannot read .*nowhere: ENOENT$/,
-  ],
-  [
-    'a kubeconfig that cannot be read',
-    () => ['--kubeconfig', join(directory, 'nowhere'), ...anyPorts],
-    64,
-    /^deis-router: .*nowhere/,
+    /^deis-router: unknown argument "--bogus"; this is not a pod of a cluster: pass --kubeconfig FILE or --manifests DIR; --http-port must be .*\(--help/,
   ],
   [
     'an HTTP port in use',
     taken => ['--manifests', directory, ...anyPorts, '--http-port', String(taken)],
     69,
     /^deis-router: cannot listen on 127\.0\.0\.1 port \d+ \(--http-port\): another process has it; "ss -ltnp sport = :\d+" shows which$/,
-  ],
-  [
-    'an admin port in use',
-    taken => ['--manifests', directory, ...anyPorts, '--admin-port', String(taken)],
-    69,
-    /\(--admin-port\): another process has it/,
   ],
 ]
 for (const [name, argv, code, line] of refusals)

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { explainExit } from '#kit/exit.ts'
 import { createLogger } from '#kit/log.ts'
 import { FakeApi, type FakeObject } from '#kube/fake.ts'
 import { DnsServer } from '#test/support/dns-server.ts'
@@ -362,6 +363,36 @@ test('an external name leads to the addresses that DNS tells of, when that is sw
   await without.ready
   expect(dns.questions).toHaveLength(2)
 })
+
+const refusals: readonly [name: string, parts: (taken: number) => Partial<RouterConfig>, code: number, line: RegExp][] =
+  [
+    [
+      'a missing directory',
+      () => ({ source: { kind: 'manifests', directory: join(directory, 'nowhere') } }),
+      64,
+      /^deis-router: --manifests: cannot read .*nowhere: ENOENT$/,
+    ],
+    [
+      'a kubeconfig that cannot be read',
+      () => ({ source: { kind: 'kubernetes', kubeconfig: join(directory, 'nowhere') } }),
+      64,
+      /^deis-router: .*nowhere/,
+    ],
+    [
+      'an admin port in use',
+      adminPort => ({ adminPort }),
+      69,
+      /^deis-router: cannot listen on 127\.0\.0\.1 port \d+ \(--admin-port\): another process has it/,
+    ],
+  ]
+for (const [name, parts, code, line] of refusals)
+  test(`a start that is refused with ${code}: ${name}`, async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const error = await start(parts((other.address() as AddressInfo).port)).catch(error => error)
+    other.close()
+    expect(explainExit('deis-router', error)).toEqual({ code, line: expect.stringMatching(line) })
+  })
 
 test('a snapshot that could never be written is refused', async () => {
   await expect(start({ snapshot: directory })).rejects.toMatchObject({ exitCode: 64 })
