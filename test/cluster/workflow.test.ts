@@ -284,6 +284,7 @@ describe('the operator', () => {
     })
     console.log(`restore: ${describeLoad(report)}`)
     expect(report.failures).toEqual({})
+    await poll('the API', 30, async () => ((await call('GET', '/apps/')).status === 200 ? true : null))
     const ids = (await call<{ results: { id: string }[] }>('GET', '/apps/')).body.results.map(({ id }) => id)
     expect(ids).toContain('shop')
     expect(ids).not.toContain('later')

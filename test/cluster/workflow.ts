@@ -130,12 +130,19 @@ export class Workflow {
     return (await this.api.request<{ items: PodObject[] }>('GET', `/api/v1/namespaces/${of}/pods`)).items
   }
 
-  /** Resolves when every pod of the platform is ready, or has ended well, and none is ending. */
+  /** Resolves when every pod of the platform is there and ready, or has ended well, and none is ending. */
   async ready(): Promise<void> {
     await poll('ready pods', 180, async () => {
+      const kinds = ['deployments', 'statefulsets', 'daemonsets']
+      const lists = kinds.map(kind =>
+        this.api.request<{ items: WorkloadObject[] }>('GET', `/apis/apps/v1/namespaces/${namespace}/${kind}`),
+      )
+      // First what there has to be: of a pod that is only going to be made nothing is seen.
+      const unmet = (await Promise.all(lists)).flatMap(({ items }) => items).filter(workload => !isMet(workload))
       const pods = await this.pods()
       const wanting = pods.filter(pod => pod.metadata.deletionTimestamp !== undefined || !isWell(pod))
-      if (wanting.length > 0) throw new Error(wanting.map(({ metadata }) => metadata.name).join(', '))
+      const named = [...unmet, ...wanting].map(({ metadata }) => metadata.name)
+      if (named.length > 0) throw new Error(named.join(', '))
       return true
     })
   }
@@ -264,4 +271,22 @@ function merged(values: Values, more: Values): Values {
     return [key, isMap(before) && isMap(value) ? merged(before, value) : value]
   })
   return { ...values, ...Object.fromEntries(entries) }
+}
+
+interface WorkloadObject {
+  readonly metadata: { readonly name: string; readonly generation: number }
+  readonly spec: { readonly replicas?: number }
+  readonly status: {
+    readonly observedGeneration?: number
+    readonly readyReplicas?: number
+    readonly numberReady?: number
+    readonly desiredNumberScheduled?: number
+  }
+}
+
+function isMet({ metadata, spec, status }: WorkloadObject): boolean {
+  const wanted = status.desiredNumberScheduled ?? spec.replicas ?? 1
+  return (
+    status.observedGeneration === metadata.generation && (status.numberReady ?? status.readyReplicas ?? 0) === wanted
+  )
 }
