@@ -42,10 +42,14 @@ function leave(error: unknown): never {
   exit(code)
 }
 
+/** Of a write that the disk did not take: such errors do not name the file. */
+const diskErrors = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'])
+
 /** What the file system refused, as one line for the person who chose the directory. */
 function unusable(error: unknown, { data: directory, dataName }: PlatformConfig): unknown {
-  const isThere = error instanceof Error && (error as NodeJS.ErrnoException).path?.startsWith(directory) === true
-  if (error instanceof StartupError || !isThere) return error
+  if (error instanceof StartupError || !(error instanceof Error)) return error
+  const { code = '', path } = error as NodeJS.ErrnoException
+  if (path?.startsWith(directory) !== true && !diskErrors.has(code)) return error
   return new StartupError(exitCode.usage, `--data ${dataName} cannot be used: ${error.message}`)
 }
 

@@ -86,3 +86,13 @@ test('manifests: settings are yours, endpoints of the last start are gone', asyn
   expect((await stat(join(directory, 'router.yaml'))).size).toBe(7)
   expect((await stat(join(directory, 'platform-certificate.yaml'))).mode & 0o077).toBe(0)
 })
+
+test('a secret that is empty is named, and nothing is made in its place', async () => {
+  const file = join(data, 'secrets', 'builder-key')
+  const secrets = new Secrets(join(data, 'secrets'))
+  const key = secrets.builderKey()
+  expect(secrets.builderKey()).toBe(key)
+  await writeFile(file, '')
+  await expect(start({})).rejects.toMatchObject({ exitCode: 64, message: expect.stringContaining(`${file} is empty`) })
+  expect((await stat(file)).size).toBe(0)
+})

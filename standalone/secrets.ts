@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { exitCode, StartupError } from '#kit/exit.ts'
 import { selfSign } from '#kit/self-signed.ts'
 import { platformDomain } from './names.ts'
 
@@ -54,7 +55,12 @@ export class Secrets {
   #keep(name: string, make: () => string): string {
     const file = join(this.#directory, name)
     try {
-      return readFileSync(file, 'utf8')
+      const kept = readFileSync(file, 'utf8')
+      if (kept.trim() !== '') return kept
+      throw new StartupError(
+        exitCode.usage,
+        `${file} is empty: put back what was in it, or remove it and a new one is made`,
+      )
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     }

@@ -12,7 +12,6 @@ const good: readonly (readonly [raw: string, want: string])[] = [
   [' www.example.com ', 'www.example.com'],
   ['WWW.Example.com', 'WWW.Example.com'],
   ['*.example.com', '*.example.com'],
-  ['*.com', '*.com'],
   ['1.2.3.example', '1.2.3.example'],
   ['a-b.example', 'a-b.example'],
   ['bücher.example', 'xn--bcher-kva.example'],
@@ -63,6 +62,8 @@ const bad: readonly (readonly [raw: unknown, want: string])[] = [
   ['example.123', 'Hostname does not look valid.'],
   ['10.0.0.1', 'Hostname does not look valid.'],
   ['*.1', 'Hostname does not look valid.'],
+  ['*.com', 'Hostname does not look valid.'],
+  ['*.xn--p1ai', 'Hostname does not look valid.'],
   [`${longest}d`, 'Hostname must be 253 characters or less.'],
   ['a.'.repeat(100_000), 'Hostname must be 253 characters or less.'],
 ]

@@ -33,7 +33,9 @@ export function parseDomain(raw: unknown): string {
     if (code !== null) return code
     throw invalid('domain', `Hostname does not look valid, could not convert to ACE ${quoted(name)}: ${reason(label)}`)
   })
-  if (/^[0-9]+$/.test(codes.at(-1)!)) throw invalid('domain', 'Hostname does not look valid.')
+  // The router has no wildcard over a single label, and `*.com` is nobody's.
+  if (/^[0-9]+$/.test(codes.at(-1)!) || (wildcard && codes.length === 1))
+    throw invalid('domain', 'Hostname does not look valid.')
   const domain = [...(wildcard ? ['*'] : []), ...codes].join('.')
   if (domain.length > longest) throw tooLong()
   return domain

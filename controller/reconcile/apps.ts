@@ -47,7 +47,7 @@ export class AppLives {
   }
 
   async #create(id: AppId, owner: string): Promise<App> {
-    const { store, cluster, locks, appLog, logDrains, ending } = this.#options
+    const { store, cluster, locks, logs, appLog, logDrains, ending } = this.#options
     await using hold = await locks.hold(id, { firm: true })
     const { desired, config } = await this.#insert(id, owner)
     const signal = AbortSignal.any([hold.signal, ending, AbortSignal.timeout(createTimeout)])
@@ -64,6 +64,8 @@ export class AppLives {
     }
     const [app, settings] = await Promise.all([store.apps.find(id), store.settings.find(id)])
     if (app === null) throw missing('App')
+    // Lines of one that had its name may have come after it was gone: requests, until the router knew.
+    await logs.drop(id)
     appLog.line(id, `config ${id}-${config.slice(0, 7)} updated`)
     appLog.line(id, `${owner} created initial release`)
     appLog.line(id, `appsettings ${id}-${settings.uuid.slice(0, 7)} updated`)

@@ -16,8 +16,7 @@ export interface LoggerParts {
 export async function startLogger({ log, directory }: LoggerParts): Promise<RunningService & LineSink> {
   const args = [
     ...['--address', address, '--http-port', '0', '--admin-port', 'off', '--udp-port', 'off', '--tcp-port', 'off'],
-    // Whoever has apps here may talk to this machine anyway.
-    ...['--folder', directory, '--drain-networks', '127.0.0.0/8,::1/128'],
+    ...['--folder', directory],
   ]
   const config = configOf(() => parseConfig(args, {}, version, () => null))
   const logger = await Logger.start(config, { log })

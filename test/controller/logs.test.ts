@@ -158,6 +158,14 @@ test('the app is destroyed', async () => {
   expect(gone.isWhole).toBe(true)
 })
 
+test('an app begins without the lines of one that had its name, also those that came after that was gone', async () => {
+  expect((await stage.call('DELETE', `/v2/apps/${app}/`, { token })).status).toBe(204)
+  logger.write(app, '502 - GET /somebody-elses-secret-path')
+  const eve = await stage.user('eve')
+  await stage.app(eve, app)
+  expect((await stage.call('GET', `/v2/apps/${app}/logs`, { token: eve })).status).toBe(204)
+})
+
 test('so many for a user', async () => {
   const open = await Promise.all(Array.from({ length: 10 }, () => Following.of(`/v2/apps/${app}/logs?follow=true`)))
   const refused = await stage.call('GET', `/v2/apps/${app}/logs?follow=true`, { token })

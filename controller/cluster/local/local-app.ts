@@ -1,5 +1,6 @@
 // One app on this machine: what the router is told of it, its processes, and one thing at a time that changes them.
 
+import { setTimeout as delay } from 'node:timers/promises'
 import type { AppId } from '../../domain/app.ts'
 import type { DesiredApp, Routing } from '../../domain/desired-app.ts'
 import { ClusterError, type Process } from '../cluster.ts'
@@ -98,13 +99,15 @@ export class LocalApp {
   }
 
   /**
-   * Ends all that there is of it. Resolves when nothing is left; `forget`: and the router was told. Throws ClusterError
-   * `unreachable`, after the end of its processes.
+   * Ends all that there is of it. Resolves when nothing is left; `forget`: and the router was told. `handover`: milliseconds
+   * that processes go on for requests which the router still sends. Throws ClusterError `unreachable`, after the end of its
+   * processes.
    */
-  async end(reason: Error, forget: boolean): Promise<void> {
+  async end(reason: Error, forget: boolean, handover: number): Promise<void> {
     this.#gone.abort(reason)
     const fault = this.#withdraw(forget)
     await this.#turn
+    if (this.processes.all().some(({ isReady, port }) => isReady && port !== null)) await delay(handover)
     for (const process of this.processes.all()) this.#ending(this.processes.stop(process))
     await Promise.all(this.#endings)
     if (fault === null) return

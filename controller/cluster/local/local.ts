@@ -295,7 +295,8 @@ export class LocalCluster implements Cluster {
 
   async #end(local: LocalApp, reason: Error, forget: boolean): Promise<void> {
     const runs = [...(this.#runs.get(local.id) ?? [])]
-    await Promise.all([local.end(reason, forget), Promise.allSettled(runs)])
+    const handover = forget ? this.#times.handover : 0
+    await Promise.all([local.end(reason, forget, handover), Promise.allSettled(runs)])
     this.#apps.delete(local.id)
     this.#runs.delete(local.id)
   }
