@@ -35,7 +35,8 @@ const register: Command = {
     const controller = parseControllerUrl(args.at(0))
     const verify = isTrue('ssl-verify', args.text('ssl-verify'))
     const login = isTrue('login', args.text('login'))
-    const known = await readProfile(context.profilePath).catch(() => null)
+    // One that is broken is the user's to mend: nobody writes over it, and nobody is registered before that is known.
+    const known = await readProfile(context.profilePath)
     // Where only administrators may register others, it must be known who asks.
     const token = known !== null && known.controller.host === controller.host ? known.token : null
     const client = await context.clientOf({ controller, token, sslVerify: verify })
@@ -59,6 +60,8 @@ const login: Command = {
   async run(context, args) {
     const controller = parseControllerUrl(args.at(0))
     const verify = isTrue('ssl-verify', args.text('ssl-verify'))
+    // As for `register`.
+    await readProfile(context.profilePath)
     await logIn(context, controller, verify, args.text('username') ?? '', args.text('password') ?? '')
   },
 }

@@ -152,4 +152,25 @@ describe('profiles', () => {
     })
     expect(await readFile(file, 'utf8')).toBe(text)
   })
+
+  // Once a login wrote over them, although it was promised that they are left alone.
+  test.each([
+    ['cut off', '{"username":'],
+    ['empty', ''],
+    ['a list', '[]'],
+    ['a name that is none', '{"username":5}'],
+  ])('%s: a login or registration leaves it too, and asks nobody', async (_what, text) => {
+    const file = join(terminal.directory, 'bad.json')
+    await writeFile(file, text)
+    for (const command of ['login', 'register']) {
+      // Nobody listens at that port: to ask would be another error.
+      const said = await terminal.deis(`${command} http://127.0.0.1:1 -c ${file}`)
+      expect([said.code, said.out, said.err.split('\n', 1)]).toEqual([
+        1,
+        '',
+        [`Error: The profile ${file} is not valid; it was left as it is`],
+      ])
+      expect(await readFile(file, 'utf8')).toBe(text)
+    }
+  })
 })
