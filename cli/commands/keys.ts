@@ -68,6 +68,8 @@ async function chosenKey(context: Context, name: string, file: string): Promise<
       () => false,
     )
     if (isFile) return readKey(path)
+    // No name of a key: whoever types it means a file.
+    if (/[/\\]|\.pub$/.test(name)) throw new Fault(`${path} does not exist`)
   }
   const key = await askForKey(context)
   return name === '' ? key : { ...key, id: name }
@@ -80,6 +82,7 @@ async function askForKey(context: Context): Promise<KeyFile> {
   for (const [at, { file, id }] of keys.entries()) output.line(`${at + 1}) ${basename(file)} ${id}`)
   output.line('0) Enter path to pubfile (or use keys:add <key_path>)')
   const answer = await prompt.ask('Which would you like to use with Deis? ')
+  if (answer === '') throw new Fault('No key was chosen', { hints: ['Name its file: deis keys:add <name> <file>'] })
   if (!/^[0-9]{1,4}$/.test(answer)) throw new Fault(`${answer} is not a valid integer`)
   const number = Number(answer)
   if (number > keys.length) throw new Fault(`${number} is not a valid option`)

@@ -1,7 +1,7 @@
 // Every command against a real controller: what it says, whole (contract of the command line, sections 5, 6 and 8).
 
 import { chmod, readFile, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { selfSign } from '#kit/self-signed.ts'
 import { version } from '#kit/version.ts'
@@ -572,6 +572,16 @@ test('keys', async () => {
       'Found the following SSH public keys:\n0) Enter path to pubfile (or use keys:add <key_path>)\n' +
       'Which would you like to use with Deis? Enter the path to the pubkey file: Uploading plain.pub to deis... done\n',
   })
+  // Files that are not there were once taken for names, and the chooser came.
+  for (const file of ['/nonexistent', './id_rsa', 'gone.pub'])
+    expect(await deis(`keys:add ${file}`)).toEqual({
+      code: 1,
+      out: '',
+      err: `Error: ${resolve(terminal.directory, file)} does not exist\n`,
+    })
+  expect((await deis('keys:add laptop')).err).toBe(
+    'Error: No key was chosen\nName its file: deis keys:add <name> <file>\n',
+  )
   expect((await deis('keys:add', 'x\n')).err).toBe('Error: x is not a valid integer\n')
   expect((await deis('keys:add', '7\n')).err).toBe('Error: 7 is not a valid option\n')
 })
