@@ -144,13 +144,19 @@ const logs: Command = {
   about: 'Retrieves the most recent log events.',
   options: [
     appOption,
-    { name: 'lines', short: 'n', value: 'lines', help: 'the number of lines to display' },
+    {
+      name: 'lines',
+      short: 'n',
+      value: 'lines',
+      help: 'the number of lines to display; with --follow 0 is none but those to come',
+    },
     { name: 'follow', short: 'f', help: 'go on with what comes, until Ctrl-C.' },
     { name: 'router', help: 'the requests that the router passed on, instead of what the app says.' },
   ],
   async run(context, args) {
     const app = await context.app(args)
     const lines = args.number('lines')
+    if (lines !== null && lines < 0) throw new Fault('--lines must not be negative')
     const options: LogOptions = { lines, follow: args.flag('follow'), source: args.flag('router') ? 'router' : null }
     await showLogs(context, app, options)
   },
@@ -173,8 +179,8 @@ const run: Command = {
     output.line(`Running '${command}'...`)
     const client = await context.client()
     const ran = await client.post<{ exit_code: number; output: string }>(`${pathOf(app)}/run`, { command })
-    if (ran.exit_code === 0) output.print(ran.output)
-    else output.printError(ran.output)
+    if (ran.exit_code === 0) output.print(output.tame(ran.output))
+    else output.printError(output.tameError(ran.output))
     context.leave(ran.exit_code)
   },
 }

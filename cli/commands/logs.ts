@@ -6,6 +6,7 @@ import type { Colour, Output } from '../output/output.ts'
 import { pathOf } from './app-records.ts'
 
 export interface LogOptions {
+  /** Not below 0, which is none of those before when it follows; null, and else 0: as many as the controller likes. */
   readonly lines: number | null
   readonly follow: boolean
   /** Null: what the app and the platform say of it. */
@@ -14,7 +15,7 @@ export interface LogOptions {
 
 export async function showLogs(context: Context, app: string, { lines, follow, source }: LogOptions): Promise<void> {
   const query = new URLSearchParams()
-  if (lines !== null && lines > 0) query.set('log_lines', String(lines))
+  if (lines !== null && (lines > 0 || follow)) query.set('log_lines', String(lines))
   if (follow) query.set('follow', 'true')
   if (source !== null) query.set('source', source)
   const path = `${pathOf(app)}/logs${query.size === 0 ? '' : `?${query}`}`
@@ -72,7 +73,7 @@ class LinePrinter {
   }
 
   #print(line: string): void {
-    this.#output.line(this.#output.paint(colourOf(line), line))
+    this.#output.line(this.#output.paint(colourOf(line), this.#output.tame(line)))
   }
 }
 

@@ -1,6 +1,7 @@
 // What a command says: results on stdout, warnings on stderr. Colours and moving signs only where a terminal is.
 
 import type { Environment, Sink } from '../surroundings.ts'
+import { harmless } from './harmless.ts'
 
 export type Colour = 'red' | 'green' | 'yellow' | 'blue' | 'magenta' | 'cyan' | 'bold' | 'dim'
 
@@ -60,6 +61,16 @@ export class Output {
   /** A line on stderr that does not end the command. */
   warn(text: string): void {
     this.#stderr.write(`${this.#colouredErrors ? paint('yellow', text) : text}\n`)
+  }
+
+  /** Text of an app: a terminal shows it without being steered by it; files and pipes get it as it is. */
+  tame(text: string): string {
+    return this.isTerminal ? harmless(text) : text
+  }
+
+  /** As `tame`, for stderr. */
+  tameError(text: string): string {
+    return this.#stderr.isTTY === true ? harmless(text) : text
   }
 
   paint(colour: Colour, text: string): string {

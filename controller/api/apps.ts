@@ -134,7 +134,7 @@ export function apps(options: AppsOptions): readonly Resource[] {
   const readLogs = operation({
     summary: 'The last lines of the log of the app, and those to come.',
     query: {
-      log_lines: 'How many, 100 when absent',
+      log_lines: 'How many, 100 when absent; with follow 0 is none of the last',
       follow: {
         description: 'Whether the answer goes on with each line as it comes',
         schema: { type: 'string', enum: ['true', 'false'] },
@@ -199,7 +199,10 @@ export function apps(options: AppsOptions): readonly Resource[] {
 
 function wantedLines({ query }: Call): WantedLines {
   const asked = Number(query.log_lines ?? defaultLogLines)
-  const lines = Number.isInteger(asked) && asked > 0 ? Math.min(asked, mostLogLines) : defaultLogLines
+  // Who follows may want new lines alone; elsewhere 0 is junk, as ever.
+  const isNewOnly = query.follow === 'true' && query.log_lines === '0'
+  const isCount = Number.isInteger(asked) && asked > 0
+  const lines = isNewOnly ? 0 : isCount ? Math.min(asked, mostLogLines) : defaultLogLines
   if (query.source === undefined) return { lines, source: null }
   const source = logSources.find(one => one === query.source)
   if (source === undefined) throw new Refusal('illogical', `source must be ${logSources.join(', ')}`)

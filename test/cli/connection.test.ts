@@ -379,6 +379,42 @@ describe('logs', () => {
     expect(seen.map(({ path }) => path)).toEqual(['/v2/apps/shop/logs?log_lines=5', '/v2/apps/shop/logs?source=router'])
   })
 
+  // An app could set the title of the terminal of whoever read its log.
+  test('a terminal is not steered by an app; a file gets its octets', async () => {
+    const text = '2016-10-18T20:29:38+00:00 shop[web.v2.nzf60]: \x1b]0;evil\x07\x1b[31mred\x1b[0m\n'
+    const { port } = await serve(({ path }) =>
+      path.endsWith('/run')
+        ? { body: JSON.stringify({ exit_code: path.includes('bad') ? 3 : 0, output: text }) }
+        : { headers: { 'content-type': 'text/plain' }, body: text },
+    )
+    await loggedIn(`http://127.0.0.1:${port}`)
+    for (const [line, to] of [
+      ['logs -a shop', 'out'],
+      ['run -a shop ls', 'out'],
+      ['run -a bad ls', 'err'],
+    ] as const) {
+      expect((await deis(line))[to]).toContain(text)
+      const shown = (await deis(line, { terminal: true }))[to]
+      expect(shown).toContain('␛]0;evil␇\x1b[31mred\x1b[0m')
+      expect(shown).not.toContain('\x1b]')
+    }
+  })
+
+  // A number below 0 was taken for none, and 0 with --follow too.
+  test('how many lines', async () => {
+    const { port, seen } = await serve(() => ({ headers: { 'content-type': 'text/plain' }, body: lines }))
+    await loggedIn(`http://127.0.0.1:${port}`)
+    for (const line of ['logs -a shop -n -5', 'logs -a shop -f -n -1'])
+      expect(await deis(line)).toEqual({ code: 1, out: '', err: 'Error: --lines must not be negative\n' })
+    expect(seen).toEqual([])
+    for (const line of ['logs -a shop -n 0', 'logs -a shop -f -n 0', 'logs -a shop -f']) await deis(line)
+    expect(seen.map(({ path }) => path)).toEqual([
+      '/v2/apps/shop/logs',
+      '/v2/apps/shop/logs?log_lines=0&follow=true',
+      '/v2/apps/shop/logs?follow=true',
+    ])
+  })
+
   test('followed until somebody stops it', async () => {
     const stop = new AbortController()
     const port = await listen(

@@ -108,6 +108,20 @@ test('followed: each line as it comes, until the logger ends it', async () => {
   expect(following.isWhole).toBe(true)
 })
 
+// Who wanted only what comes once got the last hundred first.
+test('followed with no older lines: only what comes', async () => {
+  logger.write(app, 'old')
+  const following = await Following.of(`/v2/apps/${app}/logs?follow=true&log_lines=0`)
+  logger.write(app, 'new')
+  await following.until(() => following.text.endsWith('new\n'))
+  expect(following.text).toBe('new\n')
+  expect(logger.requests.at(-1)).toBe(`GET /logs/${app}?log_lines=0&follow=true`)
+  following.response.destroy()
+  await logger.until(() => logger.followers(app) === 0)
+  await stage.call('GET', `/v2/apps/${app}/logs?log_lines=0`, { token })
+  expect(logger.requests.at(-1)).toBe(`GET /logs/${app}?log_lines=100`)
+})
+
 test('a logger that breaks off: the answer does, too', async () => {
   const following = await Following.of(`/v2/apps/${app}/logs?follow=true`)
   logger.end(app, 'destroy')

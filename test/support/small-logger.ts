@@ -91,7 +91,8 @@ export class SmallLogger implements AsyncDisposable {
       this.#lines.delete(app)
       return void end(200)
     }
-    const lines = (this.#lines.get(app) ?? []).slice(-Number(searchParams.get('log_lines')))
+    const count = Number(searchParams.get('log_lines'))
+    const lines = count === 0 ? [] : (this.#lines.get(app) ?? []).slice(-count)
     const older = lines.map(line => `${line}\n`).join('')
     if (searchParams.get('follow') !== 'true') return void (older === '' ? end(204) : end(200, older))
     response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' })
