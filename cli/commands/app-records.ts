@@ -8,6 +8,11 @@ export interface App {
   readonly updated: string
 }
 
+/** `GET apps/A/`, which tells too what is to run: processes of each type. */
+export interface AppWithStructure extends App {
+  readonly structure?: Readonly<Record<string, number>>
+}
+
 export interface Pod {
   readonly name: string
   readonly type: string

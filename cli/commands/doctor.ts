@@ -4,16 +4,16 @@ import type { Arguments } from '../arguments.ts'
 import { appOption, type Command, type Commands, jsonOption } from '../command.ts'
 import type { Context } from '../context.ts'
 import { checkController, checkKeys, checkProfile, checkToken, messageOf } from '../doctor/account.ts'
-import { checkBuilder, checkDomains, checkRemote } from '../doctor/app.ts'
+import { checkBuilder, checkDomains, checkProcesses, checkRemote } from '../doctor/app.ts'
 import { type Check, fail, ok, warn } from '../doctor/check.ts'
 import { AnswerFault } from '../fault.ts'
 import type { Output } from '../output/output.ts'
-import { pathOf } from './app-records.ts'
+import { type AppWithStructure, pathOf } from './app-records.ts'
 
 const doctor: Command = {
   about:
     'Checks the profile, the controller, the token, SSH keys, the git remote of this directory, the builder,\n' +
-    "and the app's domains and certificates. Exit code 1 when a check fails.",
+    "and the app's processes, domains and certificates. Exit code 1 when a check fails.",
   options: [appOption, { ...jsonOption, help: 'print the checks as one JSON document.' }],
   async run(context, args) {
     const { output } = context
@@ -58,8 +58,9 @@ async function* examine(context: Context, args: Arguments): AsyncGenerator<Check
 async function* examineApp(context: Context, args: Arguments): AsyncGenerator<Check> {
   const client = await context.client()
   const app = await context.app(args)
+  let found: AppWithStructure
   try {
-    await client.get(`${pathOf(app)}/`)
+    found = await client.get<AppWithStructure>(`${pathOf(app)}/`)
   } catch (error) {
     if (!(error instanceof AnswerFault)) throw error
     const isNamed = args.isGiven('app') || (await (await context.repository()).app()) !== null
@@ -68,6 +69,7 @@ async function* examineApp(context: Context, args: Arguments): AsyncGenerator<Ch
     return
   }
   yield ok('app', app)
+  yield await checkProcesses(client, found)
   yield* await checkDomains(client, app, context.around.now())
 }
 

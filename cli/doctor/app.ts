@@ -3,7 +3,7 @@
 import { lookup as resolve } from 'node:dns/promises'
 import { connect } from 'node:net'
 import type { Client } from '../client.ts'
-import type { Certificate, Domain } from '../commands/app-records.ts'
+import type { AppWithStructure, Certificate, Domain, Pod } from '../commands/app-records.ts'
 import { pathOf } from '../commands/app-records.ts'
 import { covers, expiryWarning } from '../commands/certificate-checks.ts'
 import { appHostOf, isLocalName } from '../controller-url.ts'
@@ -16,6 +16,8 @@ import { type Check, fail, ok, warn } from './check.ts'
 const patience = 5_000
 /** Domains that are looked up: an app may have hundreds. */
 const mostDomains = 20
+/** Processes that are looked at: more than an app has. */
+const mostProcesses = 1000
 
 export async function checkRemote(repository: Repository): Promise<Check> {
   const name = 'git remote'
@@ -54,6 +56,35 @@ export async function checkBuilder(repository: Repository, signal: AbortSignal):
   return fail(name, `${at} does not speak SSH`, 'Something else listens there: DEIS_BUILDER_PORT names another port.')
 }
 
+/** Whether what is to run is up. */
+export async function checkProcesses(client: Client, { id, structure = {} }: AppWithStructure): Promise<Check> {
+  const { results } = await client.page<Pod>(`${pathOf(id)}/pods/`, mostProcesses)
+  return processesCheck(id, structure, results)
+}
+
+export function processesCheck(
+  app: string,
+  structure: Readonly<Record<string, number>>,
+  pods: readonly Pick<Pod, 'type' | 'state'>[],
+): Check {
+  const name = 'processes'
+  const wanted = Object.keys(structure).filter(type => structure[type]! > 0)
+  if (wanted.length === 0) return ok(name, `${app} is to have none, by what was pushed and scaled`)
+  const up = pods.filter(({ state }) => state === 'up')
+  const missing = wanted.filter(type => !up.some(pod => pod.type === type))
+  const advice = `deis ps -a ${app} and deis logs -a ${app} tell more; deis releases -a ${app} what changed last`
+  if (missing.length === 0) return ok(name, `${up.length} up (${wanted.join(', ')})`)
+  const found = missing.map(type => `${type} (${statesOf(type, pods)})`).join(', ')
+  if (missing.length < wanted.length) return warn(name, `none is up of ${found}`, advice)
+  return fail(name, `${app} has none that is up: ${found}`, advice)
+}
+
+/** `crashed`, `starting, crashed`, `none is there`. */
+function statesOf(wanted: string, pods: readonly Pick<Pod, 'type' | 'state'>[]): string {
+  const states = new Set(pods.filter(({ type }) => type === wanted).map(({ state }) => state))
+  return states.size === 0 ? 'none is there' : [...states].join(', ')
+}
+
 /** Names and certificates of an app. */
 export async function checkDomains(client: Client, app: string, now: number): Promise<readonly Check[]> {
   const { results, count } = await client.page<Domain>(`${pathOf(app)}/domains/`, mostDomains)
@@ -73,13 +104,14 @@ async function checkName(client: Client, domain: string): Promise<Check> {
   if (isLocalName(host)) return ok(name, `${host} is this machine`)
   // Any name below it will do.
   const asked = host.replace(/^\*\./, 'deis-doctor.')
+  const shown = asked === host ? host : `${asked} (tried as one of all the names under ${host})`
   try {
     const addresses = await resolve(asked, { all: true })
-    return ok(name, `${asked} is ${addresses.map(({ address }) => address).join(', ')}`)
+    return ok(name, `${shown} is ${addresses.map(({ address }) => address).join(', ')}`)
   } catch (error) {
     return fail(
       name,
-      `${asked} has no address (${(error as NodeJS.ErrnoException).code})`,
+      `${shown} has no address (${(error as NodeJS.ErrnoException).code})`,
       'Make a record that leads to the router.',
     )
   }

@@ -7,6 +7,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Explained, explainedLines } from '#cli/commands/router.ts'
+import { processesCheck } from '#cli/doctor/app.ts'
 import { selfSign } from '#kit/self-signed.ts'
 import { ControllerStage, quick } from '#test/support/controller-stage.ts'
 import { publicKey } from '#test/support/public-key.ts'
@@ -67,7 +68,15 @@ test('from nothing to all that is needed', async () => {
   await terminal.deis('create shop')
   expect(await doctor()).toMatchObject({
     code: 0,
-    states: { ...good, 'SSH keys': 'ok', app: 'ok', 'git remote': 'ok', 'DNS of shop': 'ok', certificates: 'ok' },
+    states: {
+      ...good,
+      'SSH keys': 'ok',
+      app: 'ok',
+      'git remote': 'ok',
+      processes: 'ok',
+      'DNS of shop': 'ok',
+      certificates: 'ok',
+    },
   })
   expect((await terminal.deis('doctor')).out).toContain('ok    app: shop\n')
 
@@ -83,6 +92,12 @@ test('from nothing to all that is needed', async () => {
     states: { 'DNS of www.deis.invalid': 'fail', 'certificate of www.deis.invalid': 'warn' },
   })
   await terminal.deis('domains:remove www.deis.invalid')
+  // People looked for who had made that name up.
+  await terminal.deis('domains:add *.deis.invalid')
+  expect((await terminal.deis('doctor')).out).toContain(
+    'fail  DNS of *.deis.invalid: deis-doctor.deis.invalid (tried as one of all the names under *.deis.invalid) has no address',
+  )
+  await terminal.deis('domains:remove *.deis.invalid')
   expect((await doctor('-a nothing')).states.app).toBe('fail')
 })
 
@@ -116,6 +131,26 @@ test('a profile that others can read, a token that is none, a controller that is
     JSON.stringify({ ...profile, controller: `http://127.0.0.1:${(builder.address() as AddressInfo).port}` }),
   )
   expect((await doctor()).states.controller).toBe('fail')
+})
+
+// All was well, it said, while the app had not one process.
+test.each([
+  ['nothing pushed', {}, [], 'ok', 'shop is to have none, by what was pushed and scaled'],
+  ['scaled down', { web: 0 }, [], 'ok', 'shop is to have none, by what was pushed and scaled'],
+  ['up', { web: 2, worker: 0 }, ['web up', 'web starting'], 'ok', '1 up (web)'],
+  ['gone', { web: 1 }, [], 'fail', 'shop has none that is up: web (none is there)'],
+  [
+    ...(['crashing', { web: 2 }, ['web crashed', 'web crashed', 'web starting'], 'fail'] as const),
+    'shop has none that is up: web (crashed, starting)',
+  ],
+  ['one of two', { web: 1, worker: 1 }, ['web up', 'worker crashed'], 'warn', 'none is up of worker (crashed)'],
+] as const)('processes: %s', (_what, structure, pods, state, found) => {
+  const records = pods.map(pod => ({ type: pod.split(' ')[0]!, state: pod.split(' ')[1]! }))
+  const check = processesCheck('shop', structure, records)
+  expect([check.state, check.found, check.advice?.includes('deis logs -a shop') ?? false]).toEqual([
+    ...[state, found],
+    state !== 'ok',
+  ])
 })
 
 test('an explanation of the router', () => {
