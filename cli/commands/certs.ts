@@ -5,7 +5,7 @@ import { resolve } from 'node:path'
 import { segment } from '../client.ts'
 import { type Command, type Commands, jsonOption, limitOption } from '../command.ts'
 import type { Context } from '../context.ts'
-import { Fault, reasonOf } from '../fault.ts'
+import { AnswerFault, Fault, reasonOf } from '../fault.ts'
 import { labelLines, tableLines } from '../output/aligned.ts'
 import { dateText, spanText } from '../output/times.ts'
 import type { Certificate } from './app-records.ts'
@@ -72,10 +72,22 @@ const add: Command = {
     const certificate = await readText(context, args.at(1))
     const key = await readText(context, args.at(2))
     output.print('Adding SSL endpoint... ')
-    const added = await output.progress(client.post<Certificate>('/certs/', { name: args.at(0), certificate, key }))
+    const added = await output.progress(
+      client.post<Certificate>('/certs/', { name: args.at(0), certificate, key }).catch(hintAtSwap(certificate, key)),
+    )
     output.line('done')
     warnOfExpiry(context, added)
   },
+}
+
+/** The controller alone judges what they are; when it says no, it is told what they look like. */
+function hintAtSwap(certificate: string, key: string): (error: unknown) => never {
+  const isSwapped = certificate.includes('PRIVATE KEY-----') && /-----BEGIN [A-Z0-9 ]*CERTIFICATE-----/.test(key)
+  return error => {
+    if (!isSwapped || !(error instanceof AnswerFault)) throw error
+    const hints = ['The two files may be swapped: deis certs:add <name> <cert> <key>']
+    throw new AnswerFault(error.message, error.status, error.body, { cause: error, hints })
+  }
 }
 
 async function readText({ around }: Context, path: string): Promise<string> {

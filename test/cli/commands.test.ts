@@ -498,7 +498,12 @@ test('domains and certificates', async () => {
     ['domains -a shop -l 2', '=== shop Domains (2 of 3)\n*.example.org\nshop\n'],
     ['certs', 'No certs\n'],
     ['certs:add main a.pem none.key', '', 'Error: none.key cannot be read (ENOENT)\n'],
-    ['certs:add main a.key a.pem', 'Adding SSL endpoint... \n', 'Error: Could not load certificate\n'],
+    ['certs:add main a.key a.key', 'Adding SSL endpoint... \n', 'Error: Could not load certificate\n'],
+    [
+      'certs:add main a.key a.pem',
+      'Adding SSL endpoint... \n',
+      'Error: Could not load certificate\nThe two files may be swapped: deis certs:add <name> <cert> <key>\n',
+    ],
     ['certs:add main a.pem a.key', 'Adding SSL endpoint... done\n'],
     ['certs:attach main www.example.com', 'Attaching certificate main to domain www.example.com... done\n'],
   ])
