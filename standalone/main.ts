@@ -70,8 +70,8 @@ async function run(config: PlatformConfig): Promise<void> {
     },
     withoutEchoes({ on: process.on.bind(process), off: process.off.bind(process), exit }),
   )
-  const { ports } = await starting
-  if (!isStopping) process.stdout.write(welcome(ports))
+  const platform = await starting
+  if (!isStopping) process.stdout.write(welcome(platform))
   // At the end it would be written too, but not by who is killed.
   flushCompileCache()
   await stopped.promise

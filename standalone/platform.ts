@@ -20,6 +20,7 @@ import { type LineSink, requestLines } from './lines.ts'
 import { Manifests } from './manifests.ts'
 import { namespace, platformDomain, registryService } from './names.ts'
 import { Secrets } from './secrets.ts'
+import type { RunningController } from './services/controller.ts'
 import { configOf, type RunningService } from './services/running.ts'
 
 /** How long the router may take to know the API, milliseconds. */
@@ -53,7 +54,7 @@ export class Platform {
   #router: Router | null = null
   #logger: (RunningService & LineSink) | null = null
   #registry: RunningService | null = null
-  #controller: RunningService | null = null
+  #controller: RunningController | null = null
   #builder: RunningService | null = null
   #stopping: Promise<void> | null = null
 
@@ -78,6 +79,11 @@ export class Platform {
 
   get ports(): PlatformPorts {
     return this.#ports!
+  }
+
+  /** Whether the data directory had an administrator, and so users, before this start. */
+  get hasAdministrator(): boolean {
+    return this.#controller!.hasAdministrator
   }
 
   /** Resolves when nothing of the platform runs any more, apps included. */

@@ -4,26 +4,45 @@ import { fileURLToPath } from 'node:url'
 import { platformDomain } from './names.ts'
 import type { PlatformPorts } from './platform.ts'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
+const ownRoot = fileURLToPath(new URL('..', import.meta.url))
 
-export function welcome({ http, https, builder, admin }: PlatformPorts): string {
+export interface Welcomed {
+  readonly ports: PlatformPorts
+  /** Who had one has been here before. */
+  readonly hasAdministrator: boolean
+}
+
+/** `root`: of the checkout, with a slash at its end. */
+export function welcome({ ports, hasAdministrator }: Welcomed, root = ownRoot): string {
+  const { http, https, builder, admin } = ports
   const port = http === 80 ? '' : `:${http}`
   const controller = `http://deis.${platformDomain}${port}`
+  const apps = `http://APP.${platformDomain}${port}`
   const moved = builder === 2222 ? '' : `export DEIS_BUILDER_PORT=${builder}; `
-  return `
-Deis Workflow is up: ${controller}, apps at http://APP.${platformDomain}${port}
-(HTTPS: ${https}, self-signed; git over SSH: ${builder}; router: http://127.0.0.1:${admin})
-
+  // The shell reads what an alias stands for once more: a word of it is quoted for both times.
+  const alias = `alias deis=${quoted(quoted(`${root}cli/bin/deis.mjs`))}`
+  const first = `\
 Become the administrator, in another terminal:
 
-  alias deis=${quoted(`${root}cli/bin/deis.mjs`)}
+  ${alias}
   ${moved}deis register ${controller}
 
 Deploy an app, and open http://hello.${platformDomain}${port}:
 
   deis keys:add ~/.ssh/id_ed25519.pub
   cp -r ${quoted(`${root}examples/node-app`)} hello && cd hello && git init && git add . && git commit -m Hello
-  deis create hello && git push deis HEAD:master
+  deis create hello && git push deis HEAD:master`
+  const again = `\
+Log in, in another terminal; your apps are at ${apps}:
+
+  ${alias}
+  ${moved}deis login ${controller}
+  deis apps`
+  return `
+Deis Workflow is up: ${controller}, apps at ${apps}
+(HTTPS: ${https}, self-signed; git over SSH: ${builder}; router: http://127.0.0.1:${admin})
+
+${hasAdministrator ? again : first}
 
 Ctrl-C stops everything; the next start goes on where it was.
 
@@ -31,6 +50,9 @@ Ctrl-C stops everything; the next start goes on where it was.
 }
 
 /** As a word of a shell. */
-function quoted(path: string): string {
-  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`
+function quoted(text: string): string {
+  if (/^[\w./-]+$/.test(text)) return text
+  // Easier to read where it will do.
+  if (text.includes("'") && !/["$`\\!]/.test(text)) return `"${text}"`
+  return `'${text.replaceAll("'", `'\\''`)}'`
 }

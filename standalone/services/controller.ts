@@ -38,7 +38,12 @@ export async function keepTokenKeys(directory: string): Promise<{ readonly secre
   return { secret: join(directory, 'registry-token.pem'), open: join(directory, 'registry-token.pub.pem') }
 }
 
-export async function startController(parts: ControllerParts): Promise<RunningService> {
+export interface RunningController extends RunningService {
+  /** Whether somebody had registered when it started. */
+  readonly hasAdministrator: boolean
+}
+
+export async function startController(parts: ControllerParts): Promise<RunningController> {
   const { log, lines } = parts
   const args = [
     ...['--address', address, '--port', '0', '--admin-port', '0'],
@@ -57,6 +62,7 @@ export async function startController(parts: ControllerParts): Promise<RunningSe
   }
   const config = configOf(() => parseConfig(args, env, version))
   const store = await openStore(config.database, { log })
+  const hasAdministrator = await store.users.hasSuperuser()
   const registryTokens = await openRegistryTokens(config)
   const registry = openRegistry(config, registryTokens)
   const line = (app: string, process: string, text: string): void =>
@@ -67,5 +73,5 @@ export async function startController(parts: ControllerParts): Promise<RunningSe
     images: imagesOf(config, registry),
     appLines: controllerLines(lines),
   })
-  return { port: controller.port, stop: patience => controller.stop(patience) }
+  return { hasAdministrator, port: controller.port, stop: patience => controller.stop(patience) }
 }

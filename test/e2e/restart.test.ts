@@ -107,7 +107,10 @@ test('Ctrl-C leaves no process behind, and the next start has the app again', as
   expect(await left()).toEqual([first])
   expect(await platform.stop('SIGINT')).toBe(0)
   expect([await left(), platform.stderr]).toEqual([[], ''])
+  expect(platform.stdout).toContain('deis register http')
   await startAgain()
+  expect(platform.stdout).toContain('deis login http')
+  expect(platform.stdout).not.toContain('deis register')
   expect(await left()).toEqual([await process()])
 })
 
