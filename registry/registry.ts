@@ -80,6 +80,7 @@ export class Registry {
       lists: new ListResource(manifests),
       accessLines: this.#lines,
       ...{ metrics, log, deletes, absoluteLocations, patience, maxConnections },
+      underWay: (work: Promise<void>): void => void this.#work(work),
     }
     const serve = (access: Access): Server => createRegistryServer({ ...resources, access })
     this.#server = serve(config.tokens === null ? openAccess : new TokenAccess(config.tokens))

@@ -34,6 +34,8 @@ export interface ServerOptions {
   /** How long a peer may send or take nothing, milliseconds. */
   readonly patience: number
   readonly maxConnections: number
+  /** Told of each request's work, which may go on after its connection is gone. */
+  readonly underWay: (work: Promise<void>) => void
 }
 
 /** Octets of a request's head. */
@@ -68,7 +70,8 @@ export function createRegistryServer(options: ServerOptions): Server {
   })
   server.maxHeadersCount = 100
   server.maxConnections = options.maxConnections
-  const listener = (request: IncomingMessage, response: ServerResponse): void => void handle(request, response, options)
+  const listener = (request: IncomingMessage, response: ServerResponse): void =>
+    options.underWay(handle(request, response, options))
   server.on('request', listener)
   // The answer to `Expect: 100-continue` waits until the body is wanted.
   server.on('checkContinue', listener)

@@ -78,7 +78,7 @@ export function imageOf(config: Content, layers: readonly Content[], more: objec
   })
 }
 
-const quiet: RegistryConfig = {
+export const quietRegistry: RegistryConfig = {
   address: '127.0.0.1',
   port: 0,
   adminPort: 0,
@@ -116,7 +116,7 @@ export class RegistryStage implements AsyncDisposable {
 
   static async start(config: Partial<RegistryConfig> = {}): Promise<RegistryStage> {
     const directory = await mkdtemp(join(tmpdir(), 'registry-'))
-    const stage = new RegistryStage(directory, { ...quiet, ...config }, [])
+    const stage = new RegistryStage(directory, { ...quietRegistry, ...config }, [])
     await stage.#open()
     return stage
   }
