@@ -142,7 +142,11 @@ test('a client that takes nothing makes the logger wait', async () => {
   const line = 'x'.repeat(64 * 1024)
   const count = 600
   for (let at = 0; at < count; at++) logger.write(app, line)
-  await new Promise(resolve => setTimeout(resolve, 300))
+  // Nothing tells that no more is going to be taken: until two looks see the same.
+  for (let before = -1; before !== logger.waiting(app); ) {
+    before = logger.waiting(app)
+    await new Promise(resolve => setTimeout(resolve, 100))
+  }
   // All but what the kernel holds for two connections, and what waits for one turn in between.
   expect(logger.waiting(app)).toBeGreaterThan((count * line.length) / 3)
   following.response.resume()
