@@ -2,8 +2,9 @@
 
 import { z } from 'zod'
 import { domainInUse, domainOf, parseDomain } from '../domain/hostname.ts'
-import { isPlatformNameOfOthers, platformNameTaken } from '../domain/platform-name.ts'
+import { isPlatformName, isPlatformNameOfOthers, platformNameTaken } from '../domain/platform-name.ts'
 import { missing, Refusal } from '../domain/refusal.ts'
+import { overlapsOthers } from '../domain/wildcard.ts'
 import type { AppLog } from '../reconcile/app-log.ts'
 import { mostDomains } from '../reconcile/desired.ts'
 import type { Routing } from '../reconcile/routing.ts'
@@ -38,9 +39,13 @@ export function domains(
           const domain = parseDomain(body.domain)
           if (!user.isSuperuser && isPlatformNameOfOthers(domain, app.id, platformDomain))
             throw platformNameTaken(domain)
+          // Those of the platform have their own rule, and administrators may do anything.
+          const goesByName = user.isSuperuser || isPlatformName(domain, platformDomain)
           try {
             const row = await routing.change(app.id, async rows => {
               const { count } = await rows.domains.list(app.id, { limit: 1, offset: 0 })
+              if (!goesByName && (await rows.domains.overlapsOthers(domain, user.username)))
+                throw overlapsOthers(domain)
               if (count >= mostDomains) throw new Refusal('illogical', `An app has at most ${mostDomains} domains`)
               return rows.domains.create({ app: app.id, owner: user.username, domain })
             })

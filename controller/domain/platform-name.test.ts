@@ -13,6 +13,13 @@ const cases: [name: string, domain: string, platform: string | null, others: boo
   ['below its own name', 'www.shop.apps.test', 'apps.test', true],
   ['all names', '*.apps.test', 'apps.test', true],
   ['the platform domain', 'apps.test', 'apps.test', true],
+  [
+    'a wildcard over the platform domain, and so over apps that are yet to come',
+    '*.Test.example',
+    'apps.test.example',
+    true,
+  ],
+  ['a wildcard beside it', '*.other.example', 'apps.test.example', false],
   ['a domain that only ends alike', 'myapps.test', 'apps.test', false],
   ['in full, platform domain not known', 'other.apps.test', null, false],
 ]

@@ -1,5 +1,7 @@
 import { type Selectable, sql } from 'kysely'
 import type { AppId, Domain } from '../domain/app.ts'
+import { neighbourhoodOf, wildcardEnd, wildcardsOver } from '../domain/wildcard.ts'
+import { lockKey } from './lock-key.ts'
 import { pageOf } from './page.ts'
 import type { Schema } from './schema.ts'
 import type { Session } from './session.ts'
@@ -50,6 +52,46 @@ export class DomainRows implements Domains {
       .where(sql<string>`lower(domain)`, '=', sql<string>`lower(${domain})`)
       .executeTakeFirst()
     return row === undefined ? null : domainOf(row)
+  }
+
+  async overlapsOthers(domain: string, username: string): Promise<boolean> {
+    const { db, engine } = this.#session
+    if (engine === 'postgres') {
+      // By transaction, so that it ends with it; no two that come together have different ones. On SQLite no other runs.
+      const key = lockKey(`domains ${neighbourhoodOf(domain)}`)
+      await sql`select pg_advisory_xact_lock(${key})`.execute(db)
+    }
+    const over = wildcardsOver(domain)
+    const end = wildcardEnd(domain)
+    if (over.length === 0 && end === null) return false
+    const row = await db
+      .selectFrom('domains')
+      .innerJoin('apps', 'apps.id', 'domains.app')
+      .select('domains.app')
+      .where('apps.owner', '<>', username)
+      .where(eb =>
+        eb.or([
+          ...(over.length === 0 ? [] : [eb(sql<string>`lower(domain)`, 'in', over)]),
+          // Names have neither `%` nor `_`.
+          ...(end === null ? [] : [eb(sql<string>`lower(domain)`, 'like', `%${end}`)]),
+        ]),
+      )
+      // Itself ends so as well, and is for the index to refuse.
+      .where(sql<string>`lower(domain)`, '<>', sql<string>`lower(${domain})`)
+      .where(eb =>
+        eb.not(
+          eb.exists(
+            eb
+              .selectFrom('grants')
+              .select('grants.app')
+              .whereRef('grants.app', '=', 'domains.app')
+              .where('grants.username', '=', username),
+          ),
+        ),
+      )
+      .limit(1)
+      .executeTakeFirst()
+    return row !== undefined
   }
 
   list(app: AppId, page: PageRequest): Promise<Page<Domain>> {

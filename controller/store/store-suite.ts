@@ -238,6 +238,54 @@ export function storeSuite(stage: StoreStage): void {
       })
   })
 
+  describe('a wildcard and a name below it', () => {
+    /** What somebody else's app has, what is asked for, whether the two come together. */
+    const cases: [has: string, asked: string, together: boolean][] = [
+      ['www.TREE', '*.TREE', true],
+      ['*.TREE', 'shop.TREE', true],
+      ['*.TREE', 'a.b.c.TREE', true],
+      ['*.TREE', '*.sub.TREE', true],
+      ['*.sub.TREE', '*.TREE', true],
+      ['*.TREE', 'TREE', false],
+      ['TREE', '*.TREE', false],
+      ['www.TREE', 'shop.TREE', false],
+      ['*.sub.TREE', 'other.TREE', false],
+      ['wwwTREE', '*.TREE', false],
+      // For the unique index to refuse.
+      ['*.TREE', '*.TREE', false],
+    ]
+    for (const [has, asked, together] of cases)
+      test(`${has}, then ${asked}`, async () => {
+        const tree = `${fresh('Tree')}.Example`
+        const { id, owner } = await newApp(store)
+        const other = await newApp(store)
+        await store.domains.create({ app: id, owner, domain: has.replace('TREE', tree) })
+        const domain = asked.replace('TREE', tree).toUpperCase()
+        expect(await store.domains.overlapsOthers(domain, other.owner)).toBe(together)
+        expect(await store.domains.overlapsOthers(domain, owner)).toBe(false)
+        await store.grants.add(id, other.owner)
+        expect(await store.domains.overlapsOthers(domain, other.owner)).toBe(false)
+      })
+
+    // Two that asked at once would each have seen that there was none.
+    test('added at once, the second sees the first', async () => {
+      const tree = `${fresh('tree')}.example`
+      const [one, two] = [await newApp(store), await newApp(store)]
+      const asked = Promise.withResolvers<void>()
+      const first = store.transaction(async rows => {
+        const answer = await rows.domains.overlapsOthers(`*.${tree}`, one.owner)
+        asked.resolve()
+        // As many questions as the second would need to be through, did it not wait.
+        for (let i = 0; i < 20; i++) await rows.apps.find(one.id)
+        await rows.domains.create({ app: one.id, owner: one.owner, domain: `*.${tree}` })
+        return answer
+      })
+      await asked.promise
+      const second = store.transaction(rows => rows.domains.overlapsOthers(`deep.www.${tree}`, two.owner))
+      expect(await Promise.all([first, second])).toEqual([false, true])
+    })
+  })
+
   test('rows of what is not there are refused', async () => {
     const { owner, id, release } = await newApp(store)
     const nowhere = 'nowhere' as AppId

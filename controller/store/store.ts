@@ -174,6 +174,11 @@ export interface Domains {
   create(domain: New<Domain, 'certificate'>): Promise<Domain>
   /** Letter case does not count. */
   find(domain: string): Promise<Domain | null>
+  /**
+   * Whether a wildcard over `domain`, or a name below it, is an app's that this user neither owns nor was granted. Before
+   * `create` in one transaction: others that ask of a domain that comes together with it wait until this one ends.
+   */
+  overlapsOthers(domain: string, username: string): Promise<boolean>
   /** By name. */
   list(app: AppId, page: PageRequest): Promise<Page<Domain>>
   /** Null takes it off. */

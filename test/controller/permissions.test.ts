@@ -273,6 +273,38 @@ onEachDatabase((fresh, onAny) => {
       expect((await as('stranger', 'POST', `/v2/apps/${mine}/pods/web/${id}-web-x/restart/`)).body).toEqual([])
     })
 
+    // Anybody could have the requests of every name that an app had not added yet, and put a name of theirs below a
+    // wildcard of somebody else.
+    test('a wildcard and the names below it are of the same people', async () => {
+      const { id, domain } = await scene()
+      const wildcard = `*.${domain}`
+      const mine = await stage.app(tokens.get('stranger')!)
+      const add = async (name: CallerName, app: string, asked: string) => {
+        const { status, body } = await as(name, 'POST', `/v2/apps/${app}/domains/`, { domain: asked })
+        return status === 201 ? 201 : body.domain?.[0]
+      }
+      const refused = (asked: string) =>
+        expect.stringMatching(`^The domain ${RegExp.escape(asked)} is already in use by`)
+      expect(await add('owner', id, `www.${domain}`)).toBe(201)
+      expect(await add('stranger', mine, wildcard)).toEqual(refused(wildcard))
+      expect(await add('collaborator', id, wildcard)).toBe(201)
+      expect(await add('stranger', mine, `shop.${domain}`)).toEqual(refused(`shop.${domain}`))
+      expect(await add('stranger', mine, `*.sub.${domain}`)).toEqual(refused(`*.sub.${domain}`))
+      expect(await add('stranger', mine, `beside-${domain}`)).toBe(201)
+      // Who may use both apps may spread names over them.
+      const third = await stage.app(tokens.get('collaborator')!)
+      expect(await add('collaborator', third, `api.${domain}`)).toBe(201)
+      expect(await add('admin', mine, `given.${domain}`)).toBe(201)
+      // What there is stays where it is, whoever an app goes to; what is added goes by who owns it now.
+      await as('collaborator', 'POST', `/v2/apps/${third}/`, { owner: 'plain' })
+      expect((await as('admin', 'GET', `/v2/apps/${third}/domains/`)).body.count).toBe(2)
+      await as('owner', 'POST', `/v2/apps/${id}/`, { owner: 'stranger' })
+      expect(await add('stranger', mine, `shop.${domain}`)).toBe(201)
+      expect(await add('stranger', mine, `*.www.${domain}`)).toBe(201)
+      const left = await stage.app(tokens.get('owner')!)
+      expect(await add('owner', left, `more.${domain}`)).toEqual(refused(`more.${domain}`))
+    })
+
     test('a collaborator takes back his own share only', async () => {
       const { id } = await scene()
       await as('owner', 'POST', `/v2/apps/${id}/perms/`, { username: 'plain' })
