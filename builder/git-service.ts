@@ -1,6 +1,7 @@
 // One command of git over SSH: lock, repository, git's own program, and what it says in between.
 
 import { once } from 'node:events'
+import { isDiskFull, isFull, tellsOfFullDisk } from '#kit/full-disk.ts'
 import type { Logger } from '#kit/log.ts'
 import type { AppLock, AppLocks } from './app-locks.ts'
 import { Git, type GitLimits } from './git/git.ts'
@@ -9,7 +10,7 @@ import { errorLine } from './git/pkt-line.ts'
 import { type PushFault, PushGuard } from './git/push-guard.ts'
 import type { Repositories } from './git/repositories.ts'
 import type { Pushes } from './push.ts'
-import { locked, nameless, notYours } from './pusher-words.ts'
+import { full, locked, nameless, notYours } from './pusher-words.ts'
 import type { GitVerb } from './ssh/command.ts'
 import type { Conversation } from './ssh/conversation.ts'
 import type { SshCall } from './ssh/server.ts'
@@ -57,13 +58,22 @@ export class GitService {
   async serve(call: SshCall): Promise<void> {
     const work = this.#serve(call).catch(async error => {
       const { app } = call.command.kind === 'git' ? call.command : { app: null }
-      this.#options.log.error({ app, user: call.identity.username, error: String(error) }, 'a command failed')
-      await call.conversation.complain('Something went wrong in the builder, try again later\n')
+      const user = call.identity.username
+      const isForRoom = isDiskFull(error) || (await isFull(this.#options.repositories.directory))
+      if (isForRoom) this.#noRoom(app, user, String(error))
+      else this.#options.log.error({ app, user, error: String(error) }, 'a command failed')
+      const words = isForRoom ? full : 'Something went wrong in the builder, try again later'
+      await call.conversation.complain(`${words}\n`)
       await call.conversation.end(1)
     })
     this.#underWay.add(work)
     await work
     this.#underWay.delete(work)
+  }
+
+  #noRoom(app: string | null, user: string, error: string): void {
+    const { log, repositories } = this.#options
+    log.error({ app, user, directory: repositories.directory, error }, 'the disk is full')
   }
 
   async #serve(call: SshCall): Promise<void> {
@@ -141,11 +151,20 @@ export class GitService {
       { once: true },
     )
     const fault = this.#feed(conversation, run, verb, left)
-    const shown = show(conversation, run, left)
+    let isForRoom = false
+    const shown = show(conversation, run, left, octets => {
+      // Of what receives a pack these are git's words to the client, and few.
+      if (verb === 'receive-pack' && !building) isForRoom ||= tellsOfFullDisk(octets.toString('latin1'))
+    })
     const code = await run.ended
     clearTimeout(insist)
     lock.expired.removeEventListener('abort', expire)
     await shown
+    // Git itself ends well when it has told the client that it could not keep a pack.
+    if (isForRoom || (code !== 0 && !building && (await isFull(repositories.directory)))) {
+      this.#noRoom(app, identity.username, run.words)
+      await conversation.complain(`${full}\n`)
+    }
     if (verb === 'receive-pack' && building) {
       try {
         await repositories.save(app)
@@ -182,8 +201,15 @@ export class GitService {
 }
 
 /** From git to the client; once he is gone to nobody, as git would end of a pipe that is full or closed. */
-async function show(conversation: Conversation, run: Git, left: AbortSignal): Promise<void> {
+async function show(
+  conversation: Conversation,
+  run: Git,
+  left: AbortSignal,
+  seen: (octets: Buffer) => void,
+): Promise<void> {
   const end = left.aborted ? Promise.resolve() : once(left, 'abort').then(() => {})
-  for await (const octets of run.child.stdout as AsyncIterable<Buffer>)
+  for await (const octets of run.child.stdout as AsyncIterable<Buffer>) {
+    seen(octets)
     if (!left.aborted) await Promise.race([conversation.write(octets), end])
+  }
 }

@@ -3,6 +3,7 @@
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDiskFull } from '#kit/full-disk.ts'
 import type { Logger } from '#kit/log.ts'
 import { BuildError, type BuildStrategy, shortCommit } from './build/strategy.ts'
 import { type BuildQueue, QueueFullError } from './build-queue.ts'
@@ -159,6 +160,7 @@ async function commitOf(
 function explain(error: unknown, ending: AbortSignal): PushError {
   if (error instanceof PushError) return error
   if (ending.aborted) return new PushError('lost', 'the builder is ending, push again', { cause: error })
+  if (isDiskFull(error)) return new PushError('lost', words.full, { cause: error })
   if (error instanceof BuildError) return new PushError(error.kind, error.message, { cause: error.cause ?? error })
   if (error instanceof SourceError) return new PushError('refused', error.message, { cause: error })
   if (error instanceof ControllerRefusal) return new PushError('refused', error.message, { cause: error })

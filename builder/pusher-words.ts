@@ -21,8 +21,10 @@ export const words = {
   leftOut: (name: string): string => `${mark}Left out, as it leads out of the source: ${JSON.stringify(name)}`,
   failed: (reason: string, now: Date): string =>
     `${now.toISOString().slice(0, 19).replaceAll('-', '/').replace('T', ' ')} Error running git receive hook [${reason}]`,
+  full: "the builder's disk is full: push again when there is room",
 } as const
 
+export const full = "The builder's disk is full: nothing can be pushed until there is room"
 export const locked = 'Another git push is ongoing'
 export const nameless = 'No repo given'
 export const notYours = 'You do not have permission to perform this action.'

@@ -49,6 +49,8 @@ const rows: readonly [status: number, body: unknown, text: string][] = [
   [405, { detail: 'x' }, 'Method Not Allowed'],
   [422, { detail: 'A does not exist under values' }, 'Unable to process your request: A does not exist under values'],
   [500, { detail: 'Server Error' }, 'Internal Server Error'],
+  [507, { detail: 'The disk is full.' }, 'The disk is full.'],
+  [507, 'x', 'Unknown Error (507): "x"'],
   [503, { detail: '(scale): x' }, 'Unknown Error (503): {"detail":"(scale): x"}'],
 ]
 test.each(rows)('%i %j', (status, body, text) => {

@@ -57,6 +57,8 @@ function textOf(status: number, body: string): string {
       return body === '' ? 'Not Found' : body.trimEnd()
     case 405:
       return 'Method Not Allowed'
+    case 507:
+      return detailOf(body) ?? unknown(status, body)
     case 500:
       return 'Internal Server Error'
     case 400:
@@ -65,6 +67,15 @@ function textOf(status: number, body: string): string {
       return refusalText(status, body)
     default:
       return unknown(status, body)
+  }
+}
+
+function detailOf(body: string): string | null {
+  try {
+    const { detail } = JSON.parse(body) as { readonly detail?: unknown }
+    return typeof detail === 'string' ? detail : null
+  } catch {
+    return null
   }
 }
 

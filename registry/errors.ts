@@ -27,6 +27,7 @@ const rows = {
   REQUEST_INVALID: { status: 400, message: 'the request makes no sense' },
   NOT_FOUND: { status: 404, message: 'there is nothing at this path' },
   MANIFEST_TOO_LARGE: { status: 413, message: 'a manifest may have 4 MB' },
+  STORE_FULL: { status: 507, message: 'the store is full: nothing can be pushed until there is room' },
   UNAVAILABLE: { status: 503, message: 'the store cannot be used now' },
   UNKNOWN: { status: 500, message: 'something went wrong; the log of the registry tells what' },
 } as const satisfies Record<string, { readonly status: number; readonly message: string }>

@@ -27,6 +27,11 @@ export class Repositories {
     return new Repositories(directory, saved, signal)
   }
 
+  /** Where they are worked on. */
+  get directory(): string {
+    return this.#directory
+  }
+
   get saved(): SavedRepositories {
     return this.#saved
   }

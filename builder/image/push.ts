@@ -189,6 +189,8 @@ async function again<T>(
 
 function isPassing(error: unknown): boolean {
   if (!(error instanceof RegistryError)) return false
+  // A registry that is full does not get room by being asked again.
+  if (error.status === 507) return false
   return error.kind === 'unreachable' || (error.status ?? 0) >= 500 || error.status === 429
 }
 

@@ -1,8 +1,9 @@
 // What is answered when something is not done: each kind of Refusal has its status and body (controller contract,
 // section 1). Whatever is no Refusal is a fault of ours, and its words stay in the log.
 
+import { isDiskFull } from '#kit/full-disk.ts'
 import { ClusterError } from '../cluster/cluster.ts'
-import { Refusal, type RefusalKind } from '../domain/refusal.ts'
+import { noRoom, Refusal, type RefusalKind } from '../domain/refusal.ts'
 
 export interface ErrorAnswer {
   readonly status: number
@@ -24,6 +25,7 @@ const statusOf = {
   absent: 422,
   'too-many': 429,
   unavailable: 503,
+  full: 507,
 } as const satisfies Record<RefusalKind, number>
 
 export function answerOf(error: unknown): ErrorAnswer {
@@ -31,6 +33,8 @@ export function answerOf(error: unknown): ErrorAnswer {
     return error.kind === 'taken'
       ? { status: 409, body: { detail: error.message }, headers: {} }
       : { status: 503, body: { detail: error.message }, headers: {} }
+  // Something else than the database wanted to write.
+  if (!(error instanceof Refusal) && isDiskFull(error)) return answerOf(noRoom(error))
   if (!(error instanceof Refusal)) return { status: 500, body: { detail: 'Server Error' }, headers: {} }
   const status = statusOf[error.kind]
   return {

@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { assertNever } from '#kit/assert-never.ts'
+import { Complaint, isDiskFull } from '#kit/full-disk.ts'
 import type { Logger } from '#kit/log.ts'
 import { ClusterError } from '../cluster/cluster.ts'
 import { Refusal } from '../domain/refusal.ts'
@@ -80,6 +81,7 @@ declare module 'fastify' {
 
 export function createServer(options: ServerOptions): FastifyInstance {
   const { times = standardTimes } = options
+  const fullDisk = new Complaint()
   const server = Fastify({
     logger: false,
     bodyLimit: maxBody,
@@ -119,8 +121,10 @@ export function createServer(options: ServerOptions): FastifyInstance {
   })
   server.setErrorHandler((error, request, reply) => {
     const status = sendError(reply, error, request)
+    // With a line for each request the log would fill what is left.
+    if (isDiskFull(error) && !fullDisk.isDue()) return
     if (status >= 500)
-      options.log[status === 500 ? 'error' : 'warn'](
+      options.log[status === 500 || status === 507 ? 'error' : 'warn'](
         { method: request.method, route: nameOf(request), status, error: describe(error) },
         'a request failed',
       )
@@ -404,7 +408,12 @@ function checkAnswer(operation: Operation<unknown>, answer: Answer): void {
 }
 
 /** For the log: a fault of ours with its stack, without what a database or a parser quotes. */
+function firstCause(error: Error): Error {
+  return error.cause instanceof Error ? firstCause(error.cause) : error
+}
+
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
+  if (isDiskFull(error)) return `${error.message} (${firstCause(error).message})`
   return error instanceof Refusal || error instanceof ClusterError ? error.message : (error.stack ?? error.message)
 }

@@ -24,6 +24,8 @@ export type RefusalKind =
   | 'too-many'
   /** The cluster could not do it. 503 */
   | 'unavailable'
+  /** There is no room to keep it. 507 */
+  | 'full'
 
 /** Field → what is wrong with it. */
 export type FieldFaults = Readonly<Record<string, readonly string[]>>
@@ -47,6 +49,11 @@ export class Refusal extends Error {
 interface RefusalOptions extends ErrorOptions {
   readonly fields?: FieldFaults
   readonly retryAfter?: number
+}
+
+/** Reading goes on meanwhile, and nothing is half done. */
+export function noRoom(cause: unknown): Refusal {
+  return new Refusal('full', 'The disk of the platform is full: nothing can be changed until there is room.', { cause })
 }
 
 /** A fault of one field. */

@@ -1,6 +1,6 @@
 // What the databases call things that callers want to know of, in one language.
 
-import { Refusal } from '../domain/refusal.ts'
+import { noRoom, Refusal } from '../domain/refusal.ts'
 import { GoneError, InUseError, TakenError } from './store.ts'
 
 /** Unique index → the column that has the value already. SQLite names the columns where it can, else the index. */
@@ -46,12 +46,19 @@ function isSqliteError(error: unknown): error is SqliteError {
 const sqliteUnique = new Set([2067, 1555])
 const sqliteForeign = new Set([787, 1811])
 
-/** The error to throw for one that `sql` ended with. */
+/** `could not extend file`: of the server's disk. */
+const postgresFull = '53100'
+/** SQLITE_FULL: the disk, or as many pages as there may be. A quota is another error, which does not say so. */
+const sqliteFull = 13
+
+/** The error to throw for one that `sql` ended with; a commit may end with one as well. */
 export function translate(error: unknown, sql: string): unknown {
   if (isPostgresError(error)) {
+    if (error.code === postgresFull) return noRoom(error)
     if (error.code === '23505') return withCause(new TakenError(column(error.constraint ?? '')), error)
     if (error.code === '23503') return withCause(broken(sql), error)
   } else if (isSqliteError(error)) {
+    if (error.errcode === sqliteFull) return noRoom(error)
     const name = /constraint failed: (?:index '([^']+)'|(.+))$/.exec(error.message)
     if (sqliteUnique.has(error.errcode)) {
       return withCause(new TakenError(column(name?.[1] ?? name?.[2] ?? '')), error)

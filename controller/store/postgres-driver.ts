@@ -120,7 +120,7 @@ class PostgresConnection implements DatabaseConnection {
       return (await this.#client.query(command)).command
     } catch (error) {
       this.#note(error)
-      throw error
+      throw translate(error, command)
     }
   }
 

@@ -74,6 +74,28 @@ describe.skipIf(withoutPostgres !== null)('PostgreSQL', () => {
       expect(made.filter(user => user.isSuperuser)).toHaveLength(1)
     }))
 
+  // As the server says it of its own disk; the answer was 500.
+  test('of a server whose disk is full there is a word, and it goes on when there is room', () =>
+    replicas(1, async ([store], { database }) => {
+      const ann = { username: 'ann', passwordHash: '', email: '', firstName: '', lastName: '', superuserIfFirst: false }
+      await server.query(
+        `create function no_room() returns trigger language plpgsql as
+         $$ begin raise exception 'could not extend file: No space left on device' using errcode = 'disk_full'; end $$`,
+        [],
+        database,
+      )
+      // One fails at once, and one when it is committed.
+      for (const when of ['before insert on users', 'after insert on users deferrable initially deferred']) {
+        const kind = when.startsWith('after') ? 'constraint trigger' : 'trigger'
+        await server.query(`create ${kind} no_room ${when} for each row execute function no_room()`, [], database)
+        const adding = store.transaction(rows => rows.users.create(ann))
+        await expect(adding).rejects.toMatchObject({ name: 'Refusal', kind: 'full', cause: { code: '53100' } })
+        expect(await store.users.find('ann')).toBeNull()
+        await server.query('drop trigger no_room on users', [], database)
+      }
+      expect(await store.users.create(ann)).toMatchObject({ username: 'ann' })
+    }))
+
   test('a database of a later version is left alone', async () => {
     const database = await server.createDatabase()
     await (await openStore(database, { log })).close()

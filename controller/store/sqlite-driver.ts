@@ -159,7 +159,11 @@ class SqliteConnection implements DatabaseConnection {
 
   commit(): void {
     if (this.#failed) throw new Error('the transaction has failed already')
-    this.#database.exec('commit')
+    try {
+      this.#database.exec('commit')
+    } catch (error) {
+      throw translate(error, 'commit')
+    }
   }
 
   rollback(): void {

@@ -6,7 +6,13 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createLogger } from '#kit/log.ts'
+import { Database } from './database.ts'
+import { LocalLocks } from './local-locks.ts'
+import { migrate } from './migrations/migrate.ts'
 import { openStore } from './open-store.ts'
+import { OwnProcess } from './own-process.ts'
+import { rowsOf } from './rows.ts'
+import { openFile, SqliteFileDialect } from './sqlite-driver.ts'
 import { storeSuite } from './store-suite.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'deis-store-'))
@@ -44,6 +50,35 @@ describe('SQLite', () => {
     expect(await second.idempotency.claim('ann', 'left', 'other')).toMatchObject({ kind: 'kept', request: 'other' })
     expect(await second.idempotency.claim('ann', 'answered', 'r')).toMatchObject({ answer: { status: 201 } })
     await second.close()
+  })
+
+  // The answer was 500, and nobody knew why.
+  test('of a database that is full there is a word, and it goes on when there is room', async () => {
+    const connection = openFile(newFile())
+    const database = new Database({
+      engine: 'sqlite',
+      process: new OwnProcess(new LocalLocks()),
+      dialect: checkCaller => new SqliteFileDialect(connection, checkCaller),
+      wallClock: Date.now,
+    })
+    await migrate(database.kysely, 'sqlite')
+    const rows = rowsOf(database.session)
+    await rows.users.create({ ...user, username: 'ann' })
+    const { page_count: pages } = connection.prepare('pragma page_count').get() as { page_count: number }
+    const most = (count: number): void => connection.exec(`pragma max_page_count = ${count}`)
+    most(pages)
+    const add = () => rows.users.create({ ...user, username: 'bob', firstName: 'x'.repeat(100_000) })
+    const full = { name: 'Refusal', kind: 'full', cause: { errcode: 13 } }
+    await expect(add()).rejects.toMatchObject(full)
+    await expect(
+      database.transaction(session =>
+        rowsOf(session).users.create({ ...user, username: 'c', email: 'x'.repeat(100_000) }),
+      ),
+    ).rejects.toMatchObject(full)
+    expect(await rows.users.find('ann')).not.toBeNull()
+    most(pages + 1000)
+    expect(await add()).toMatchObject({ username: 'bob' })
+    await database.close()
   })
 
   test('memory does as well', async () => {

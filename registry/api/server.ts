@@ -4,6 +4,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { assertNever } from '#kit/assert-never.ts'
+import { Complaint, isDiskFull } from '#kit/full-disk.ts'
 import type { LineWriter } from '#kit/line-writer.ts'
 import type { Logger } from '#kit/log.ts'
 import { StoreError } from '#store/store.ts'
@@ -162,6 +163,8 @@ function dispatch(exchange: Exchange, route: Route, options: ServerOptions): Pro
   }
 }
 
+const fullStore = new Complaint()
+
 async function answerError(
   request: IncomingMessage,
   response: ServerResponse,
@@ -169,7 +172,8 @@ async function answerError(
   log: Logger,
 ): Promise<void> {
   const answer = answerTo(error)
-  if (answer.status >= 500)
+  // With a line for each request the log would fill what is left.
+  if (answer.status >= 500 && (answer.code !== 'STORE_FULL' || fullStore.isDue()))
     log.error({ error: explain(error), method: request.method, target: request.url }, answer.message)
   // Half of an answer is worse than none: the client sees that it broke.
   if (response.headersSent) {
@@ -210,6 +214,7 @@ async function answerError(
 
 function answerTo(error: unknown): RegistryError {
   if (error instanceof RegistryError) return error
+  if (error instanceof StoreError && error.kind === 'full') return new RegistryError('STORE_FULL', { cause: error })
   if (error instanceof StoreError)
     return new RegistryError('UNAVAILABLE', { cause: error, headers: { 'retry-after': '5' } })
   return new RegistryError('UNKNOWN', { cause: error })
@@ -217,5 +222,6 @@ function answerTo(error: unknown): RegistryError {
 
 function explain(error: unknown): string {
   const cause = error instanceof RegistryError && error.cause !== undefined ? error.cause : error
+  if (isDiskFull(cause)) return String(cause)
   return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)
 }
