@@ -179,8 +179,8 @@ const run: Command = {
     output.line(`Running '${command}'...`)
     const client = await context.client()
     const ran = await client.post<{ exit_code: number; output: string }>(`${pathOf(app)}/run`, { command })
-    if (ran.exit_code === 0) output.print(output.tame(ran.output))
-    else output.printError(output.tameError(ran.output))
+    if (ran.exit_code === 0) output.printSpeech(ran.output)
+    else output.printErrorSpeech(ran.output)
     context.leave(ran.exit_code)
   },
 }

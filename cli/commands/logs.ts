@@ -73,7 +73,7 @@ class LinePrinter {
   }
 
   #print(line: string): void {
-    this.#output.line(this.#output.paint(colourOf(line), this.#output.tame(line)))
+    this.#output.printSpeech(`${this.#output.paint(colourOf(line), line)}\n`)
   }
 }
 

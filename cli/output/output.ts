@@ -1,7 +1,8 @@
-// What a command says: results on stdout, warnings on stderr. Colours and moving signs only where a terminal is.
+// What a command says: results on stdout, warnings on stderr. Colours and moving signs only where a terminal is, and there
+// nothing that others wrote steers it (harmless.ts), whatever command shows it. Files and pipes get all of it as it is.
 
 import type { Environment, Sink } from '../surroundings.ts'
-import { harmless } from './harmless.ts'
+import { type Colours, harmless } from './harmless.ts'
 
 export type Colour = 'red' | 'green' | 'yellow' | 'blue' | 'magenta' | 'cyan' | 'bold' | 'dim'
 
@@ -24,6 +25,7 @@ export class Output {
   readonly isTerminal: boolean
   readonly #stdout: Sink
   readonly #stderr: Sink
+  readonly #isErrorTerminal: boolean
   readonly #coloured: boolean
   readonly #colouredErrors: boolean
 
@@ -31,18 +33,19 @@ export class Output {
     this.#stdout = stdout
     this.#stderr = stderr
     this.isTerminal = stdout.isTTY === true
+    this.#isErrorTerminal = stderr.isTTY === true
     // https://no-color.org: set and not empty.
     const plain = (env.NO_COLOR ?? '') !== '' || env.TERM === 'dumb'
     this.#coloured = this.isTerminal && !plain
-    this.#colouredErrors = stderr.isTTY === true && !plain
+    this.#colouredErrors = this.#isErrorTerminal && !plain
   }
 
   print(text: string): void {
-    this.#stdout.write(text)
+    this.#write(text, 'ours')
   }
 
   line(text = ''): void {
-    this.#stdout.write(`${text}\n`)
+    this.print(`${text}\n`)
   }
 
   lines(lines: readonly string[]): void {
@@ -50,27 +53,29 @@ export class Output {
   }
 
   json(document: unknown): void {
-    this.line(JSON.stringify(document, null, 2))
+    // What JSON lets stand; as it escapes it, the document is the same on a terminal.
+    const text = JSON.stringify(document, null, 2).replace(unescaped, escapeOf)
+    this.line(text)
   }
 
-  /** On stderr, as it is. */
+  /** On stderr. */
   printError(text: string): void {
-    this.#stderr.write(text)
+    this.#writeError(text, 'ours')
   }
 
   /** A line on stderr that does not end the command. */
   warn(text: string): void {
-    this.#stderr.write(`${this.#colouredErrors ? paint('yellow', text) : text}\n`)
+    this.printError(`${this.paintError('yellow', text)}\n`)
   }
 
-  /** Text of an app: a terminal shows it without being steered by it; files and pipes get it as it is. */
-  tame(text: string): string {
-    return this.isTerminal ? harmless(text) : text
+  /** What an app wrote: its own colours stay. */
+  printSpeech(text: string): void {
+    this.#write(text, 'all')
   }
 
-  /** As `tame`, for stderr. */
-  tameError(text: string): string {
-    return this.#stderr.isTTY === true ? harmless(text) : text
+  /** As `printSpeech`, on stderr. */
+  printErrorSpeech(text: string): void {
+    this.#writeError(text, 'all')
   }
 
   paint(colour: Colour, text: string): string {
@@ -95,18 +100,33 @@ export class Output {
     }
   }
 
+  #write(text: string, colours: Colours): void {
+    this.#stdout.write(this.isTerminal ? harmless(text, colours) : text)
+  }
+
+  #writeError(text: string, colours: Colours): void {
+    this.#stderr.write(this.#isErrorTerminal ? harmless(text, colours) : text)
+  }
+
+  /** On a terminal only, which it steers. */
   #spin(): () => void {
     let frame = 0
-    this.print(frames[0])
+    this.#stdout.write(frames[0])
     const timer = setInterval(() => {
       frame = (frame + 1) % frames.length
-      this.print(`\b\b\b${frames[frame]}`)
+      this.#stdout.write(`\b\b\b${frames[frame]}`)
     }, pace)
     return () => {
       clearInterval(timer)
-      this.print('\b\b\b   \b\b\b')
+      this.#stdout.write('\b\b\b   \b\b\b')
     }
   }
+}
+
+const unescaped = /[\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g
+
+function escapeOf(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
 
 function paint(colour: Colour, text: string): string {

@@ -400,6 +400,39 @@ describe('logs', () => {
     }
   })
 
+  // Only logs and `run` were looked at: a collaborator's value, or an error with what he sent, could do the same.
+  test('nor by a value, a summary, a name or an error; a file gets their octets', async () => {
+    const evil = '\x1b]0;evil\x07\x1b[8mhidden\x9b2J'
+    const page = (result: object) => JSON.stringify({ count: 1, next: null, previous: null, results: [result] })
+    const { port } = await serve(({ path, method }) => {
+      if (method === 'POST')
+        return { status: 400, body: JSON.stringify({ detail: evil }).replaceAll('\\u001b', '\x1b') }
+      if (path.includes('/releases/')) return { body: page({ version: 1, created: '', summary: evil }) }
+      if (path.includes('/config/')) return { body: JSON.stringify({ values: { A: evil } }) }
+      if (path.includes('/users/')) return { body: page({ username: evil, is_superuser: false, is_active: true }) }
+      return { body: page({ domain: evil }) }
+    })
+    await loggedIn(`http://127.0.0.1:${port}`)
+    for (const [line, to] of [
+      ['config -a shop', 'out'],
+      ['config --oneline -a shop', 'out'],
+      ['releases -a shop', 'out'],
+      ['users', 'out'],
+      ['domains -a shop', 'out'],
+      ['domains:add x.example.com -a shop', 'err'],
+    ] as const) {
+      const shown = (await deis(line, { terminal: true }))[to]
+      expect([line, shown]).toEqual([line, expect.stringMatching(/␛\]0;evil.*␛\[8mhidden.*2J/s)])
+      expect(shown.replace(/\x1b\[(\d\d?)m/g, '')).not.toMatch(/[\x07\x1b\x80-\x9f]/)
+    }
+    expect((await deis('config --oneline -a shop')).out).toBe(`A=${evil}\n`)
+    expect((await deis('config:pull -a shop')).out).toBe(`A=${evil}\n`)
+    // The same document, and nothing that steers.
+    const json = (await deis('config --json -a shop', { terminal: true })).out
+    expect(json).not.toMatch(/[\x07\x1b\x80-\x9f]/)
+    expect(JSON.parse(json)).toEqual({ values: { A: evil } })
+  })
+
   // A number below 0 was taken for none, and 0 with --follow too.
   test('how many lines', async () => {
     const { port, seen } = await serve(() => ({ headers: { 'content-type': 'text/plain' }, body: lines }))
