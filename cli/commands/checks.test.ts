@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { parseProcfile } from './builds.ts'
 import { covers, expiryWarning } from './certificate-checks.ts'
 import { expiryText } from './certs.ts'
-import { parseVariables, variableLines } from './config.ts'
+import { parseEnvironmentFile, parseVariables, variableLines } from './environment-file.ts'
 import { parseHeaders } from './healthchecks.ts'
 import { parsePublicKey } from './keys.ts'
 import { parseLimits } from './limits.ts'
@@ -47,7 +47,29 @@ describe('config', () => {
   ])('%j', (word, values) => expect(plain(outcome(() => parseVariables([word])))).toEqual(values))
 
   test('lines of a file, as Windows writes it too', () =>
-    expect(variableLines('A=b\r\n\r\nC=d\n')).toEqual(['A=b', 'C=d']))
+    expect(plain(parseEnvironmentFile('# x\r\nA=b\r\n\r\nC=d\n'))).toEqual({ A: 'b', C: 'd' }))
+
+  // A value of two lines came back as two variables, or not at all.
+  test.each([
+    ['two lines, the second like a variable', 'one\nB=two', 'export A="one\\nB=two"'],
+    ['a line end alone', '\n', 'export A="\\n"'],
+    ['line ends of Windows, quotes, backslashes', 'C:\\new "x"\r\n\\n', 'export A="C:\\\\new \\"x\\"\\r\\n\\\\n"'],
+    ['a carriage return at the end', 'x\r', 'export A="x\\r"'],
+    ['a carriage return inside', 'x\ry', 'A=x\ry'],
+    ['quotes, which the contract leaves', '"x\\ny"', 'A="x\\ny"'],
+    ['one quote', "'", "A='"],
+    ['spaces around', ' x ', 'A= x '],
+    ['nothing', '', 'A='],
+    ['what looks like a comment', '#x', 'A=#x'],
+    ['what looks like an exported one', 'export A="x"', 'A=export A="x"'],
+  ])('pulled and pushed: %s', (_what, value, line) => {
+    expect(variableLines({ A: value })).toEqual([line])
+    expect(plain(parseEnvironmentFile(`${line}\n`))).toEqual({ A: value })
+  })
+
+  test.each(['export A=b', 'export A="b', 'export A="\\t"', 'export A="b" # c'])('as ever no variable: %s', line =>
+    expect(outcome(() => parseEnvironmentFile(line))).toMatch(/ does not match the pattern 'key=var'/),
+  )
 })
 
 test.each([

@@ -8,6 +8,7 @@ import type { Context } from '../context.ts'
 import { Fault, reasonOf } from '../fault.ts'
 import { keyValueLines, valueText } from '../output/aligned.ts'
 import { changeConfig, configOf, showConfig } from './config-change.ts'
+import { parseEnvironmentFile, parseVariables, variableLines } from './environment-file.ts'
 import { removals } from './pairs.ts'
 import { sshKeyOf } from './private-key.ts'
 
@@ -23,20 +24,21 @@ const list: Command = {
   ],
   run: (context, args) =>
     showConfig(context, args, ({ values }, app) => {
-      const pairs = pairLines(values)
-      if (args.flag('oneline')) return pairs.length === 0 ? [] : [pairs.join(' ')]
-      return args.flag('diff') ? pairs : configLines(app, values)
+      if (args.flag('oneline')) return onLine(values)
+      return args.flag('diff') ? variableLines(values) : configLines(app, values)
     }),
+}
+
+/** For people: a value may have spaces and line ends in it. */
+function onLine(values: Values): string[] {
+  const pairs = Object.keys(values)
+    .sort(compareText)
+    .map(key => `${key}=${valueText(values[key])}`)
+  return pairs.length === 0 ? [] : [pairs.join(' ')]
 }
 
 function configLines(app: string, values: Values): string[] {
   return [`=== ${app} Config`, ...keyValueLines(values, 6)]
-}
-
-function pairLines(values: Values): string[] {
-  return Object.keys(values)
-    .sort(compareText)
-    .map(key => `${key}=${valueText(values[key])}`)
 }
 
 const set: Command = {
@@ -49,11 +51,10 @@ const set: Command = {
     },
   ],
   options: [appOption],
-  run: async (context, args) => setVariables(context, await context.app(args), args.from(0)),
+  run: async (context, args) => setVariables(context, await context.app(args), parseVariables(args.from(0))),
 }
 
-async function setVariables(context: Context, app: string, words: readonly string[]): Promise<void> {
-  const values = parseVariables(words)
+async function setVariables(context: Context, app: string, values: Record<string, string>): Promise<void> {
   if (Object.hasOwn(values, 'SSH_KEY')) values.SSH_KEY = await sshKeyOf(values.SSH_KEY!, context.around.directory)
   if (Object.keys(values).some(key => key.includes('HEALTHCHECK_')))
     context.output.lines([
@@ -62,19 +63,6 @@ async function setVariables(context: Context, app: string, words: readonly strin
       "'deis healthchecks' to set up application health checks. Thanks!",
     ])
   await changeConfig(context, app, 'Creating config', { values }, config => configLines(app, config.values))
-}
-
-/** Throws a Fault. What begins with `#` is a comment. */
-export function parseVariables(words: readonly string[]): Record<string, string> {
-  const values: Record<string, string> = Object.create(null)
-  for (const word of words) {
-    if (word.startsWith('#')) continue
-    // `A-z` as the original has it: the six characters between Z and a are left to the controller to refuse.
-    const [, key, value] = /^([A-z_]+[A-z0-9_]*)=([\s\S]*)$/.exec(word) ?? []
-    if (key === undefined) throw new Fault(`'${word}' does not match the pattern 'key=var', ex: MODE=test`)
-    values[key] = value!
-  }
-  return values
 }
 
 const unset: Command = {
@@ -102,7 +90,7 @@ const pull: Command = {
     const app = await context.app(args)
     const { values } = await configOf(context, app)
     if (!output.isTerminal) {
-      output.lines(pairLines(values))
+      output.lines(variableLines(values))
       return
     }
     const file = join(around.directory, '.env')
@@ -115,7 +103,7 @@ const pull: Command = {
     const kept = isThere && args.flag('interactive') ? await merged(context, file, values) : values
     await writeAside(
       file,
-      pairLines(kept)
+      variableLines(kept)
         .map(line => `${line}\n`)
         .join(''),
     )
@@ -124,7 +112,7 @@ const pull: Command = {
 
 /** What the file holds, and the app's values that are new or wanted instead. */
 async function merged({ prompt }: Context, file: string, values: Values): Promise<Values> {
-  const local: Record<string, unknown> = parseVariables(variableLines(await readText(file)))
+  const local: Record<string, unknown> = parseEnvironmentFile(await readText(file))
   for (const [key, value] of Object.entries(values)) {
     if (Object.hasOwn(local, key) && local[key] !== value) {
       const answer = await prompt.ask(`${key}: overwrite ${local[key]} with ${value}? (y/N) `)
@@ -159,15 +147,8 @@ const push: Command = {
     const file = resolve(context.around.directory, args.text('path')!)
     const fromFile = context.prompt.isTerminal || args.isGiven('path')
     const text = fromFile ? await readText(file) : await context.prompt.all()
-    await setVariables(context, app, variableLines(text))
+    await setVariables(context, app, parseEnvironmentFile(text))
   },
-}
-
-export function variableLines(text: string): string[] {
-  return text
-    .split('\n')
-    .map(line => line.replace(/^\r+|\r+$/g, ''))
-    .filter(line => line !== '')
 }
 
 async function readText(file: string): Promise<string> {

@@ -294,6 +294,12 @@ test('config', async () => {
   )
   await writeFile(join(terminal.directory, 'other.env'), 'B=d\n')
   expect((await deis('config:push -a shop -p other.env')).out).toContain('B         d\n')
+  const pulled = (await deis('config:pull -a shop')).out
+  expect(pulled).toBe('B=d\nFROM=windows\nexport TEXT="é\\r\\nü"\n')
+  expect((await deis('config --diff -a shop')).out).toBe(pulled)
+  expect((await deis('config --oneline -a shop')).out).toBe('B=d FROM=windows TEXT=é\r\nü\n')
+  await deis('config:unset TEXT FROM -a shop')
+  expect((await deis('config:push -a shop', pulled)).out).toContain('\nTEXT      é\r\nü\n')
   await deis('config:unset TEXT FROM -a shop')
 
   // On a terminal a file is written, and not over another one.
