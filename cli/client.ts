@@ -18,6 +18,9 @@ const connectPatience = 15_000
 /** Of an answer, octets: the log of an app may be long, but not endless. */
 const mostOctets = 64 * 1024 * 1024
 
+/** Of what an answer warns of, characters. */
+const mostWarning = 2000
+
 export interface ClientOptions {
   readonly controller: ControllerUrl
   /** Null: nobody is logged in. */
@@ -27,6 +30,8 @@ export interface ClientOptions {
   readonly signal: AbortSignal
   /** A line on stderr. */
   warn(line: string): void
+  /** The same, once the command has ended: what was done, but not as one would think. */
+  notice(line: string): void
   /** A line of `--debug`, without secrets. */
   trace(line: string): void
 }
@@ -36,6 +41,7 @@ export interface Answer {
   readonly text: string
   /** Of the API; empty when the header is missing. */
   readonly version: string
+  readonly warnings: readonly string[]
 }
 
 export interface Page<T> {
@@ -92,6 +98,7 @@ export class Client {
     const answer = await this.ask(method, `/v2${path}`, body, options)
     if (answer.status < 200 || answer.status >= 300) throw answerFault(answer.status, answer.text)
     this.#compareVersions(answer.version)
+    for (const warning of answer.warnings) this.#options.notice(`!    WARNING: ${warning}`)
     return answer
   }
 
@@ -106,7 +113,7 @@ export class Client {
       throw this.#broken(error)
     }
     this.#options.trace(`${message.statusCode} ${method} ${path}, ${text.length} characters`)
-    return { status: message.statusCode ?? 0, text, version: versionOf(message) }
+    return { status: message.statusCode ?? 0, text, version: versionOf(message), warnings: warningsOf(message) }
   }
 
   /** The body as it comes, until either side ends it. Throws a Fault unless the answer is a success. */
@@ -200,6 +207,12 @@ export function suits(server: string): boolean {
 
 function versionOf({ headers }: IncomingMessage): string {
   return String(headers.deis_api_version ?? '')
+}
+
+/** `299 - "text"`, and more of them after commas (RFC 7234, section 5.5). */
+function warningsOf({ headers }: IncomingMessage): string[] {
+  const said = String(headers.warning ?? '').slice(0, mostWarning)
+  return [...said.matchAll(/\b\d{3} \S+ "((?:[^"\\]|\\.)*)"/g)].map(([, text]) => text!.replace(/\\(.)/g, '$1'))
 }
 
 async function textOf(message: IncomingMessage): Promise<string> {

@@ -21,6 +21,7 @@ export class Context {
   readonly globals: Globals
   #profile: Promise<Profile> | null = null
   #client: Promise<Client> | null = null
+  readonly #notices = new Set<string>()
   #exitCode = 0
 
   constructor(around: Surroundings, globals: Globals) {
@@ -38,6 +39,11 @@ export class Context {
   /** The command ends well, but with this code. */
   leave(code: number): void {
     this.#exitCode = code
+  }
+
+  /** For the end of the command, each once. */
+  get notices(): Iterable<string> {
+    return this.#notices
   }
 
   /** Throws a Fault when there is none. */
@@ -59,6 +65,7 @@ export class Context {
     return new Client({
       ...{ controller, token, sslVerify, env, signal },
       warn: line => this.output.warn(line),
+      notice: line => void this.#notices.add(line),
       trace: line => {
         if (this.globals.debug) this.output.printError(`${line}\n`)
       },

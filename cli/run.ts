@@ -20,6 +20,8 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
   } catch (error) {
     await tell(error, words, context)
     return 1
+  } finally {
+    for (const notice of context.notices) context.output.warn(notice)
   }
 }
 

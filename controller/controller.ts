@@ -163,7 +163,7 @@ export class Controller {
         ...configs(store, access, makes),
         ...processes(access, running),
         ...domains(store, access, routing, appLog, config.platformDomain),
-        ...settings(store, access, routing, appLog),
+        ...settings({ store, access, routing, appLog, autoscales: cluster.kind === 'kubernetes' }),
         ...grants(store, access, appLog),
         ...hooks(store, authentication, makes),
         ...explain(store, authentication, router),

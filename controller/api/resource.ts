@@ -36,8 +36,11 @@ export interface Access<C> {
 }
 
 export type Answer =
-  /** `body` undefined: no octet. */
-  | { readonly kind: 'json'; readonly status: number; readonly body: unknown }
+  /**
+   * `body` undefined: no octet. `warning`: it is done, but not all that one would think; in ASCII, without quotes. Clients
+   * that know of it show it.
+   */
+  | { readonly kind: 'json'; readonly status: number; readonly body: unknown; readonly warning?: string }
   | { readonly kind: 'text'; readonly status: number; readonly body: string }
   /** Server-sent events, until the iterable ends or the client goes. */
   | { readonly kind: 'events'; readonly events: (signal: AbortSignal) => AsyncIterable<string> }
@@ -45,7 +48,10 @@ export type Answer =
   | { readonly kind: 'stream'; readonly chunks: AsyncIterable<Uint8Array>; readonly end: () => void }
 
 export const ok = (body?: unknown): Answer => ({ kind: 'json', status: 200, body })
-export const created = (body?: unknown): Answer => ({ kind: 'json', status: 201, body })
+export const created = (body?: unknown, warning?: string): Answer => ({
+  ...{ kind: 'json', status: 201, body },
+  ...(warning === undefined ? {} : { warning }),
+})
 export const noContent: Answer = { kind: 'json', status: 204, body: undefined }
 export const text = (body: string, status = 200): Answer => ({ kind: 'text', status, body })
 

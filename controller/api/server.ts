@@ -238,6 +238,8 @@ async function send(
   switch (answer.kind) {
     case 'json':
       reply.code(answer.status)
+      // As Kubernetes does it: 299 is `miscellaneous, persistent` (RFC 7234, section 5.5.7).
+      if (answer.warning !== undefined) reply.header('warning', `299 - "${answer.warning}"`)
       if (answer.body === undefined) return reply.send()
       // Fastify would add a charset, which is not what clients of this API have seen so far.
       return reply.header('content-type', 'application/json').send(Buffer.from(JSON.stringify(answer.body)))

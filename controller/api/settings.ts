@@ -14,7 +14,20 @@ import { settingsShape, showSettings, showTls, tlsShape } from './shapes.ts'
 
 const whitelistShape = z.strictObject({ addresses: z.array(z.string()) })
 
-export function settings(store: Store, access: AppAccess, routing: Routing, appLog: AppLog): readonly Resource[] {
+/** The rules are kept, and in force where a cluster has somebody who follows them. */
+const noAutoscaling =
+  'autoscale is kept but not in force: on one machine processes are scaled by hand, autoscaling is for Kubernetes'
+
+export interface SettingsOptions {
+  readonly store: Store
+  readonly access: AppAccess
+  readonly routing: Routing
+  readonly appLog: AppLog
+  /** Whether the cluster does what `autoscale` says. */
+  readonly autoscales: boolean
+}
+
+export function settings({ store, access, routing, appLog, autoscales }: SettingsOptions): readonly Resource[] {
   const change = async (
     { app, user }: AppCaller,
     make: (before: AppSettings) => SettingsFields,
@@ -54,7 +67,11 @@ export function settings(store: Store, access: AppAccess, routing: Routing, appL
         handle: async (caller: AppCaller, _call, body) => {
           const row = await change(caller, before => mergeSettings(before, body, caller.user.username).settings)
           audit('settings.change', caller, Object.keys(body))
-          return created(showSettings(row))
+          if (autoscales || body.autoscale === undefined || Object.keys(row.autoscale).length === 0)
+            return created(showSettings(row))
+          // For clients that do not show what an answer says beside its body.
+          appLog.line(row.app, noAutoscaling)
+          return created(showSettings(row), noAutoscaling)
         },
       }),
     }),

@@ -468,10 +468,14 @@ test('settings', async () => {
     ],
     ['autoscale -a shop', '=== shop Autoscale\n\n'],
     ['autoscale:set web --min=1 --max=2 -a shop', '', 'Error: autoscale:set requires --cpu-percent\n'],
-    [
-      'autoscale:set web --min=1 --max=2 --cpu-percent=50 -a shop',
-      'Applying autoscale settings for process type web on shop... done\n',
-    ],
+  ])
+  // It was said to be done, and nothing came of it: apps are processes of this machine.
+  expect(await deis('autoscale:set web --min=1 --max=2 --cpu-percent=50 -a shop')).toEqual({
+    code: 0,
+    out: 'Applying autoscale settings for process type web on shop... done\n',
+    err: '!    WARNING: autoscale is kept but not in force: on one machine processes are scaled by hand, autoscaling is for Kubernetes\n',
+  })
+  await play([
     ['autoscale -a shop', '=== shop Autoscale\n\n--- web:\nMin Replicas: 1\nMax Replicas: 2\nCPU: 50%\n'],
     ['autoscale:unset web -a shop', 'Removing autoscale for process type web on shop... done\n'],
     ['whitelist:add 1.2.3.4,10.0.0.0/8 -a shop', 'Adding 1.2.3.4,10.0.0.0/8 to shop whitelist...\ndone\n'],

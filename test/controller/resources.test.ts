@@ -557,6 +557,18 @@ onEachDatabase(fresh => {
       ['POST', settings, { autoscale: { worker: null } }, 422, { detail: 'worker does not exist under autoscale' }],
       ['POST', settings, { autoscale: { web: null } }, 201, expect.objectContaining({ autoscale: {} })],
     ])
+    test('autoscale on one machine is kept, and said not to be in force', async () => {
+      const set = async (body: object) => {
+        const { status, headers } = await stage.call('POST', `/v2/${settings}`, { token, body })
+        return [status, headers.get('warning')]
+      }
+      const warning = expect.stringMatching(/^299 - "autoscale is kept but not in force: .*"$/)
+      const before = stage.lines.length
+      expect(await set({ autoscale: { web: rule } })).toEqual([201, warning])
+      expect(stage.lines.slice(before)).toContainEqual(expect.stringMatching(/\[shop\]: autoscale is kept but not/))
+      expect(await set({ label: { other: 'x' } })).toEqual([201, null])
+      expect(await set({ autoscale: { web: null }, label: { other: null } })).toEqual([201, null])
+    })
     table('whitelist', [
       ['POST', whitelist, {}, 400, { addresses: ['This field is required.'] }],
       ['POST', whitelist, { addresses: ['x'] }, 400, { detail: 'The address x is not valid' }],
