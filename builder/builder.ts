@@ -8,6 +8,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exitCode, StartupError } from '#kit/exit.ts'
 import type { Logger } from '#kit/log.ts'
+import { makeDirectory } from '#kit/make-directory.ts'
 import { AppLocks } from './app-locks.ts'
 import type { BuildStrategy } from './build/strategy.ts'
 import { BuildQueue } from './build-queue.ts'
@@ -102,7 +103,7 @@ export class Builder {
     const keys = await hostKeys(this.#config.hostKeys)
     const sources = join(work, 'sources')
     try {
-      await mkdir(work, { recursive: true, mode: 0o700 })
+      makeDirectory(work, 0o700)
       await rm(sources, { recursive: true, force: true })
       await mkdir(sources, { mode: 0o700 })
     } catch (error) {

@@ -9,10 +9,11 @@ import {
   type KeyObject,
   randomUUID,
 } from 'node:crypto'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errors, jwtVerify, SignJWT } from 'jose'
 import { exitCode, StartupError } from '#kit/exit.ts'
+import { makeDirectory } from '#kit/make-directory.ts'
 
 /** One thing that the bearer may do. */
 export interface Grant {
@@ -78,7 +79,12 @@ export class RegistryTokens {
   /** From the directory, where it is made when there is none; the public half is beside it, for the registry. */
   static async keep(directory: string, service: string): Promise<RegistryTokens> {
     const file = join(directory, 'registry-token.pem')
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    try {
+      makeDirectory(directory, 0o700)
+    } catch (error) {
+      const why = `${directory} cannot be used: ${(error as Error).message}`
+      throw new StartupError(exitCode.unavailable, why, { cause: error })
+    }
     const known = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return null
       throw error

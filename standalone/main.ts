@@ -48,8 +48,10 @@ const diskErrors = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'])
 /** What the file system refused, as one line for the person who chose the directory. */
 function unusable(error: unknown, { data: directory, dataName }: PlatformConfig): unknown {
   if (error instanceof StartupError || !(error instanceof Error)) return error
-  const { code = '', path } = error as NodeJS.ErrnoException
-  if (path?.startsWith(directory) !== true && !diskErrors.has(code)) return error
+  const { code = '', path = '' } = error as NodeJS.ErrnoException
+  // In it, or one above it that cannot be made.
+  const isOurs = path !== '' && (path.startsWith(directory) || directory.startsWith(`${path}/`))
+  if (!isOurs && !diskErrors.has(code)) return error
   return new StartupError(exitCode.usage, `--data ${dataName} cannot be used: ${error.message}`)
 }
 

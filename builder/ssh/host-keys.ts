@@ -2,10 +2,11 @@
 // none, they are made at the first start and kept.
 
 import { createPublicKey } from 'node:crypto'
-import { link, mkdir, open, readdir, readFile, rm } from 'node:fs/promises'
+import { link, open, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import ssh2, { type ParsedKey } from 'ssh2'
 import { exitCode, StartupError } from '#kit/exit.ts'
+import { makeDirectory } from '#kit/make-directory.ts'
 
 /** `ssh-host-ed25519-key`; the Secret has `rsa` and `ecdsa`. */
 const namePattern = /^ssh-host-[a-z0-9]+-key$/
@@ -57,7 +58,7 @@ function faultOf(text: string): string | null {
 
 async function make(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    makeDirectory(directory, 0o700)
     for (const { name, type, bits } of made) await keep(directory, name, await generate(type, bits))
   } catch (error) {
     throw new StartupError(exitCode.unavailable, `host keys cannot be kept: ${(error as Error).message}`)

@@ -28,6 +28,7 @@ import {
 } from 'node:fs/promises'
 import { join } from 'node:path'
 import { compareText } from '#kit/compare-text.ts'
+import { makeDirectory } from '#kit/make-directory.ts'
 import {
   type Descriptor,
   type ImageConfig,
@@ -103,8 +104,7 @@ export class UnpackedImages {
 
   static async open(options: UnpackedImagesOptions): Promise<UnpackedImages> {
     await rm(join(options.directory, 'drafts'), { recursive: true, force: true })
-    for (const name of ['drafts', 'layers', 'images', 'references'])
-      await mkdir(join(options.directory, name), { recursive: true, mode: 0o700 })
+    for (const name of ['drafts', 'layers', 'images', 'references']) makeDirectory(join(options.directory, name), 0o700)
     return new UnpackedImages(options)
   }
 

@@ -1,13 +1,14 @@
 // One process for a state directory: a second one would take the children of the first for left-overs, and end them.
 
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { exitCode, StartupError } from '../exit.ts'
+import { makeDirectory } from '../make-directory.ts'
 import { identityOf } from './procfs.ts'
 
 /** Claims the directory for this process until disposed; `role` names the file. Throws StartupError 69 while a live process has it. */
 export function claimState(directory: string, role: string): Disposable {
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  makeDirectory(directory, 0o700)
   const file = join(directory, `${role}.pid`)
   const draft = join(directory, `.${role}.${process.pid}`)
   const claim = `${process.pid} ${identityOf(process.pid)}\n`

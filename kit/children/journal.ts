@@ -1,9 +1,10 @@
 // The process groups that we started, on disk: a controller that was killed leaves them running, and the next one ends
 // them before it starts its own. An entry is there before the group runs anything of an app's (see child-group.ts).
 
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { makeDirectory } from '../make-directory.ts'
 import { signalGroup } from './process-group.ts'
 import { allProcesses, environmentOf, identityOf, isOfThisBoot } from './procfs.ts'
 
@@ -21,7 +22,7 @@ export class Journal {
   readonly #directory: string
 
   constructor(directory: string) {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    makeDirectory(directory, 0o700)
     this.#directory = directory
   }
 

@@ -7,12 +7,13 @@
 // Lines wait in memory for the next flush, a fraction of a second; what was flushed survives kill -9, and is made durable once
 // a second, for the power cut. An app has a bound, and all of them together: there the largest loses its oldest segment.
 
-import { mkdirSync, readdirSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { claimFolder } from '#kit/claim-folder.ts'
 import { exitCode, StartupError } from '#kit/exit.ts'
 import type { Logger } from '#kit/log.ts'
+import { makeDirectory } from '#kit/make-directory.ts'
 import { isAppId, type LogLine, type LogSource, logSources } from '../line.ts'
 import { AppLog, boundsOf } from './app-log.ts'
 import { Files, type OpenFile, openPrivate } from './files.ts'
@@ -91,7 +92,7 @@ export class LogStore {
   static open(options: LogStoreOptions): LogStore {
     const { directory } = options
     try {
-      mkdirSync(join(directory, 'apps'), { recursive: true, mode: 0o700 })
+      makeDirectory(join(directory, 'apps'), 0o700)
     } catch (error) {
       throw new StartupError(exitCode.unavailable, `${directory} cannot be used: ${(error as Error).message}`)
     }

@@ -19,6 +19,7 @@ import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { claimFolder } from '#kit/claim-folder.ts'
 import { exitCode, StartupError } from '#kit/exit.ts'
+import { makeDirectory } from '#kit/make-directory.ts'
 import { checkKey, checkPrefix } from '../keys.ts'
 import { checkRange, nothingToRead } from '../range.ts'
 import {
@@ -41,7 +42,7 @@ import { FolderPaths } from './paths.ts'
 export async function openFolder(directory: string): Promise<ObjectStore> {
   let paths: FolderPaths
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    makeDirectory(directory, 0o700)
     paths = new FolderPaths(await realpath(directory))
   } catch (error) {
     throw unusable(directory, error)

@@ -151,6 +151,8 @@ test.for([
     'npm start: --http-port must be a whole number from 0 to 65535, not "x"; --admin-port',
   ],
   ['--data package.json', 'npm start: --data package.json cannot be used: EEXIST'],
+  // It took a core, and said nothing.
+  ['--data /proc/x/y', 'npm start: --data /proc/x/y cannot be used: ENOENT'],
 ] as const)('what is wrong is one line: %s', async ([args, line]) => {
   const mistaken = new NpmStart(join(directory, 'other'), args.split(' '))
   expect([await mistaken.ended, mistaken.stdout]).toEqual([64, ''])

@@ -4,6 +4,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { type FSWatcher, watch } from 'chokidar'
+import { makeDirectory } from '#kit/make-directory.ts'
 import type { AppId } from '../../domain/app.ts'
 
 /** `app`: Service and certificates, secret. `endpoints`: where processes listen, which changes more often. */
@@ -23,7 +24,7 @@ export class ManifestDirectory implements AsyncDisposable {
 
   /** Throws what the file system says. */
   constructor(directory: string) {
-    mkdirSync(directory, { recursive: true })
+    makeDirectory(directory)
     this.directory = directory
   }
 
