@@ -2,7 +2,7 @@
 
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { get, type IncomingMessage, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -334,6 +334,20 @@ test('access lines of the router are counted by app and status', async () => {
   await call('/logs/foo', 'DELETE')
   expect(await metrics()).not.toContain('app="foo"')
 })
+
+// It was 500, and nobody knew why. The device is the system's own: it takes nothing, as a full disk does.
+test.skipIf(process.platform !== 'linux')(
+  'a log drain that finds no room is 507, and is taken when there is some',
+  async () => {
+    await start()
+    const set = () => call('/drains/foo', 'PUT', '{"url":"syslog+tls://logs.example.com:6514"}')
+    await symlink('/dev/full', join(folder, 'drains.json.new'))
+    expect(await set()).toMatchObject({ status: 507, text: expect.stringContaining('the disk of the logger is full') })
+    expect((await call('/drains/foo')).status).toBe(404)
+    await rm(join(folder, 'drains.json.new'))
+    expect((await set()).status).toBe(204)
+  },
+)
 
 test('what has come is there after an orderly end, log drains too', async () => {
   await start()

@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { setTimeout as delay } from 'node:timers/promises'
 import { assertNever } from '#kit/assert-never.ts'
 import { parseDrainUrl } from '#kit/drain-url.ts'
+import { Complaint, isDiskFull } from '#kit/full-disk.ts'
 import type { Logger } from '#kit/log.ts'
 import type { LogDrains } from '../drains/log-drains.ts'
 import type { Followers } from '../followers.ts'
@@ -44,14 +45,19 @@ const methods: Readonly<Record<Route['kind'], readonly string[]>> = {
 
 /** Not listening yet. */
 export function createApiServer(options: ApiOptions): Server {
+  const fullDisk = new Complaint()
   const slots = new Slots(answersAtOnce, waitingRequests)
   const server = createServer(
     { maxHeaderSize: 16 * 1024, headersTimeout: 30_000, requestTimeout: 60_000, keepAliveTimeout: 75_000 },
     (request, response) => {
       response.on('error', () => {})
       answer(request, response, options, slots).catch(error => {
-        options.log.error({ error: String(error), method: request.method, target: request.url }, 'a request failed')
+        const isForRoom = isDiskFull(error)
+        // With a line for each request the log would fill what is left.
+        if (!isForRoom || fullDisk.isDue())
+          options.log.error({ error: String(error), method: request.method, target: request.url }, 'a request failed')
         if (response.headersSent) response.destroy()
+        else if (isForRoom) say(response, 507, 'the disk of the logger is full')
         else say(response, 500, 'the logger could not do this')
       })
     },
