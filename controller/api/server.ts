@@ -409,11 +409,11 @@ function checkAnswer(operation: Operation<unknown>, answer: Answer): void {
   if (shape !== null && typeof shape !== 'string') shape.parse(answer.body)
 }
 
-/** For the log: a fault of ours with its stack, without what a database or a parser quotes. */
 function firstCause(error: Error): Error {
   return error.cause instanceof Error ? firstCause(error.cause) : error
 }
 
+/** For the log: a fault of ours with its stack, without what a database or a parser quotes. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (isDiskFull(error)) return `${error.message} (${firstCause(error).message})`
