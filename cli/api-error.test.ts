@@ -59,6 +59,15 @@ test.each(rows)('%i %j', (status, body, text) => {
 
 test('an empty 404', () => expect(answerFault(404, '').message).toBe('Not Found'))
 
+test.each([
+  [404, '404 Not Found', '404 Not Found'],
+  [502, '502 Bad Gateway', 'Unknown Error (502): 502 Bad Gateway'],
+  [503, '503 Service Unavailable', 'Unknown Error (503): 503 Service Unavailable'],
+])('the page of a router that has no controller to ask: %i', (status, title, text) => {
+  const page = `<!DOCTYPE html>\n<html><head><title>${title}</title></head><body><h1>${title}</h1></body></html>\n`
+  expect(answerFault(status, page).message).toBe(text)
+})
+
 test.each(['[]', 'no JSON', '"text"', 'null'])('a refusal that is no object: %s', body => {
   expect(answerFault(400, body).message).toMatch(/^Unknown Error \(400\): error decoding json response \(/)
 })

@@ -54,7 +54,7 @@ function textOf(status: number, body: string): string {
     case 403:
       return 'You do not have permission to perform this action.'
     case 404:
-      return body === '' ? 'Not Found' : body.trimEnd()
+      return body === '' ? 'Not Found' : readable(body).trimEnd()
     case 405:
       return 'Method Not Allowed'
     case 507:
@@ -107,5 +107,17 @@ function refusalText(status: 400 | 409 | 422, body: string): string {
 
 /** What the controller wrote as `\n` in JSON is a line end for people. */
 function unknown(status: number, body: string): string {
-  return `Unknown Error (${status}): ${body.trimEnd().replaceAll('\\n', '\n')}`
+  return `Unknown Error (${status}): ${readable(body).trimEnd().replaceAll('\\n', '\n')}`
+}
+
+function readable(body: string): string {
+  return pageTitle.exec(body)?.[1] ?? body
+}
+
+/** Pages are of a proxy before the controller: people get the title. */
+const pageTitle = /^\s*<(?:!doctype|html)\b[\s\S]{0,1000}?<title>([^<]{1,200})<\/title>/i
+
+/** It was not the controller that answered. */
+export function isPage(body: string): boolean {
+  return pageTitle.test(body)
 }

@@ -2,6 +2,7 @@
 
 import { access, constants } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
+import { isPage } from './api-error.ts'
 import { parseArguments } from './arguments.ts'
 import { commandName, commandNames, groups, shortcuts } from './catalogue.ts'
 import { Context } from './context.ts'
@@ -142,6 +143,10 @@ async function hintsOf(error: unknown, words: readonly string[], context: Contex
     const { hintForApp } = await import('./app-hint.ts')
     return hintForApp(words, context)
   }
+  if (error.status >= 500 && isPage(error.body))
+    return [
+      `${profile?.controller.href ?? 'The controller'} does not answer just now, what is in front of it does: try again.`,
+    ]
   if (error.status >= 500) return ['The log of the controller tells more.']
   return []
 }

@@ -1,4 +1,4 @@
-// The platform as an operator installs it, and as people use it: pushed to, killed piece by piece, upgraded, rolled back,
+// The platform as an operator installs it, and as people use it: pushed to, killed piece by piece while an app is made on it, upgraded, rolled back,
 // restored from a backup and removed, on a real node and under requests. Each part starts from what the one before left.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { selfSign } from '#kit/self-signed.ts'
-import { Life, steps } from '#test/e2e/life.ts'
+import { Life, laterSteps, steps } from '#test/e2e/life.ts'
 import { localSite } from '#test/e2e/local-site.ts'
 import { type Files, writeFiles } from '#test/support/build-stage.ts'
 import { Person } from '#test/support/builder-stage.ts'
@@ -19,10 +19,11 @@ import { handshake } from './change-latency.ts'
 import { run } from './command.ts'
 import { freePort } from './control-plane.ts'
 import { hostAddress, nodeName } from './node-site.ts'
+import { killingPods } from './pod-killer.ts'
 import { poll } from './poll.ts'
 import { routerBaseArchive } from './router-base.ts'
 import { describeLoad, underLoad } from './steady-load.ts'
-import { buildNamespace, domain, isWell, namespace, type PodObject, type Values, Workflow } from './workflow.ts'
+import { buildNamespace, domain, isLasting, namespace, type Values, Workflow } from './workflow.ts'
 
 const workflow = new Workflow()
 const { api } = workflow
@@ -219,27 +220,24 @@ describe('the operator', () => {
     expect(total).toBeLessThan(700)
   })
 
-  test('kills pods at random: every one recovers, and not one request of an app is lost', async () => {
-    const killed: string[] = []
+  test('kills pods at random while somebody makes an app: every one recovers, no data and not one request is lost', async () => {
+    const before = await everything()
+    const another = await localSite({ ...workflow.ports, admin: 0 }, join(directory, 'another'), 'another')
+    const second = new Life(another, { app: 'second', tries: 60 })
+    let killed: readonly string[] = []
     const report = await underLoad(workflow.ports.http, host('shop'), rate, async () => {
-      for (let round = 0; round < 6; round++) {
-        const pods = shuffled((await workflow.pods()).filter(isWell).filter(isLasting))
-        // Of the routers one stays, and of what is killed together each is another thing.
-        const chosen = new Map(pods.map(pod => [pod.metadata.labels?.app ?? '', pod.metadata.name]))
-        const names = [...chosen.values()].slice(0, 2)
-        await Promise.all(names.map(name => api.request('DELETE', `/api/v1/namespaces/${namespace}/pods/${name}`)))
-        killed.push(...names)
-        await workflow.ready()
-      }
+      killed = await killingPods(workflow, ['shop'], 6, async () => {
+        for (const { run: step } of laterSteps) await step(second)
+      })
     })
     console.log(`killed ${killed.join(', ')}: ${describeLoad(report)}`)
+    console.log(`commands that had to be repeated:\n${second.failures.join('\n')}`)
     expect(report.failures).toEqual({})
-    const { body } = await call<{ results: { id: string }[] }>('GET', '/apps/')
-    expect(body.results.map(({ id }) => id).sort()).toEqual(['broken', 'docked', 'life', 'odd', 'packed', 'shop'])
+    expect(await everything()).toEqual(before)
     const repository = await person.repository(nodeApp('after all that'))
     expect((await person.push(repository, 'docked', '+master')).err).toContain('Done, docked:v3')
     await shows('docked', /after all that/)
-  }, 600_000)
+  }, 900_000)
 
   test('upgrades and rolls back: nothing is lost, neither data nor a request', async () => {
     const report = await underLoad(workflow.ports.http, host('shop'), rate, async () => {
@@ -323,16 +321,21 @@ async function count(path: string): Promise<number> {
   return (await call<{ results: object[] }>('GET', path)).body.results.length
 }
 
-/** Not of a Job or of a test. */
-function isLasting({ metadata }: PodObject): boolean {
-  return !['deis-database-backup', undefined].includes(metadata.labels?.app)
-}
-
-function shuffled<T>(items: readonly T[]): readonly T[] {
-  return items
-    .map(item => ({ item, at: Math.random() }))
-    .sort((a, b) => a.at - b.at)
-    .map(({ item }) => item)
+/** All that people keep in the platform. */
+async function everything(): Promise<unknown> {
+  const list = async (path: string) => (await call<{ results: object[] }>('GET', path)).body.results
+  const apps = (await list('/apps/')) as { id: string }[]
+  const parts = ['releases', 'builds', 'domains', 'config', 'settings']
+  return {
+    apps: await Promise.all(
+      apps.map(async app => ({
+        app,
+        parts: await Promise.all(parts.map(async part => (await call('GET', `/apps/${app.id}/${part}/`)).body)),
+      })),
+    ),
+    certificates: (await list('/certs/')).filter(each => (each as { name: string }).name !== 'second'),
+    users: await list('/users/'),
+  }
 }
 
 /** What cannot be taken back from each pod of the platform, as `kubectl top` counts it. */

@@ -258,6 +258,11 @@ export async function workflowArchives(): Promise<readonly string[]> {
   ]
 }
 
+/** Not of a Job or of a test. */
+export function isLasting({ metadata }: PodObject): boolean {
+  return !['deis-database-backup', undefined].includes(metadata.labels?.app)
+}
+
 export function isWell({ status }: PodObject): boolean {
   if (status.phase === 'Succeeded') return true
   return status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false

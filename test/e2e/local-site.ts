@@ -12,12 +12,16 @@ import type { Site } from './site.ts'
 
 const deis = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
 
-/** `home`: made, with a key for ssh. */
-export async function localSite({ http, https, builder }: NpmStartPorts, home: string): Promise<Site> {
+/** `home`: made, with a key for ssh that has this name. */
+export async function localSite(
+  { http, https, builder }: NpmStartPorts,
+  home: string,
+  keyName = 'alice',
+): Promise<Site> {
   const directory = join(home, '.ssh')
   const key = join(directory, 'id_ed25519')
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  await promisify(execFile)('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'alice', '-f', key])
+  await promisify(execFile)('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', keyName, '-f', key])
   const ssh = [
     ...['ssh', '-F', '/dev/null', '-i', key, '-o', 'IdentitiesOnly=yes', '-o', 'IdentityAgent=none'],
     ...['-o', 'BatchMode=yes', '-o', 'StrictHostKeyChecking=accept-new', '-o', 'LogLevel=ERROR'],
