@@ -6,7 +6,7 @@ import { Site } from '#test/support/site.ts'
 import { commandLine, exitOnMistake, wholeNumber } from '../support/arguments.ts'
 import { describeMachine } from '../support/machine.ts'
 import { saveResult } from '../support/results.ts'
-import { type Damage, measureAttack, siteOptions } from './measure.ts'
+import { type Damage, measureAttack, measurePeace, siteOptions } from './measure.ts'
 
 const args = process.argv.slice(2)
 const machine = describeMachine()
@@ -22,7 +22,7 @@ const outcomes: Damage[] = []
   await using site = await Site.start(siteOptions)
   console.log('attack'.padEnd(66), 'conns   longest ms  p99 ms before, meanwhile  failed  MB more')
   for (const attack of attacks) {
-    const damage = await measureAttack(site, attack, options.seconds)
+    const damage = await measureAttack(site, attack, options.seconds, await measurePeace(site))
     outcomes.push(damage)
     const { connections, longest, before, meanwhile, failed, memory } = damage
     const cells = [connections, longest.toFixed(0), before.toFixed(1), meanwhile.toFixed(1), failed]

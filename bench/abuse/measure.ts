@@ -20,7 +20,7 @@ export interface Damage {
   readonly memory: number
 }
 
-interface Felt {
+export interface Felt {
   readonly p99: number
   readonly failed: number
 }
@@ -39,10 +39,14 @@ function start(program: string, args: readonly string[]): { process: ChildProces
   return { process: child, output: text(child.stdout) }
 }
 
+/** What a client feels when nobody attacks. */
+export function measurePeace({ ports }: Site): Promise<Felt> {
+  return beside(ports.https, () => delay(1500))
+}
+
 /** Attacks for `seconds`. */
-export async function measureAttack(site: Site, attack: Attack, seconds: number): Promise<Damage> {
+export async function measureAttack(site: Site, attack: Attack, seconds: number, before: Felt): Promise<Damage> {
   const { https: port } = site.ports
-  const before = await beside(port, () => delay(1500))
   const resident = treeResidentSize(site.pid)
   let peak = resident
   const watch = setInterval(() => {

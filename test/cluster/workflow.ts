@@ -125,6 +125,19 @@ export class Workflow {
     return this.#run(['test', release, '--timeout', '180s'])
   }
 
+  /** One Job of this CronJob to its end; gives what its containers said, and rejects with that if it failed. */
+  async runJob(name: string, cronJob: string): Promise<string> {
+    const kubectl = (...args: readonly string[]) => this.api.kubectl(['-n', namespace, ...args])
+    await kubectl('create', 'job', `--from=cronjob/${cronJob}`, name)
+    await poll(`end of ${name}`, 90, async () => {
+      const path = `/apis/batch/v1/namespaces/${namespace}/jobs/${name}`
+      const { status } = await this.api.request<{ status: { succeeded?: number; failed?: number } }>('GET', path)
+      if (status.failed) throw new Error(await kubectl('logs', `job/${name}`, '--all-containers'))
+      return status.succeeded ? true : null
+    })
+    return kubectl('logs', `job/${name}`, '--all-containers')
+  }
+
   /** Pods of the platform, also those that are ending. */
   async pods(of = namespace): Promise<readonly PodObject[]> {
     return (await this.api.request<{ items: PodObject[] }>('GET', `/api/v1/namespaces/${of}/pods`)).items

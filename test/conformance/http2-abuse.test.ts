@@ -2,20 +2,22 @@
 // How little exactly is measured by `npm run bench:abuse`.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { measureAttack, siteOptions } from '#bench/abuse/measure.ts'
+import { type Felt, measureAttack, measurePeace, siteOptions } from '#bench/abuse/measure.ts'
 import { attacks } from '#test/support/http2-attacks.ts'
 import { Site } from '#test/support/site.ts'
 
 let site: Site
+let peace: Felt
 
 beforeAll(async () => {
   site = await Site.start(siteOptions)
+  peace = await measurePeace(site)
 })
 afterAll(() => site[Symbol.asyncDispose]())
 
 for (const attack of attacks) {
   test(attack.name, async () => {
-    const { longest, before, meanwhile, failed, memory } = await measureAttack(site, attack, 1)
+    const { longest, before, meanwhile, failed, memory } = await measureAttack(site, attack, 1, peace)
     expect(longest).toBeLessThan(5_000)
     expect(failed).toBe(0)
     expect(memory).toBeLessThan(64 * 1024 * 1024)

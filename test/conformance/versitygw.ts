@@ -4,13 +4,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { S3Target } from '#store/s3/target.ts'
 import { cached } from '#test/cluster/binaries.ts'
 import { run, say } from '#test/cluster/command.ts'
+import { freePort } from '#test/cluster/control-plane.ts'
 
 const version = 'v1.8.0'
 
@@ -28,30 +28,36 @@ export async function versitygw(): Promise<string> {
 /** A server of its own, with nothing in it. */
 export class S3Server implements AsyncDisposable {
   readonly directory: string
+  readonly address: string
   readonly port: number
   readonly #program: string
   #child: ChildProcess | null = null
   #said = ''
 
-  private constructor(program: string, directory: string, port: number) {
+  private constructor(program: string, directory: string, address: string, port: number) {
     this.#program = program
     this.directory = directory
+    this.address = address
     this.port = port
   }
 
-  static async start(): Promise<S3Server> {
+  static async start(address = '127.0.0.1'): Promise<S3Server> {
     const program = await versitygw()
     const directory = await mkdtemp(join(tmpdir(), 'deis-s3-'))
-    const server = new S3Server(program, directory, await freePort())
+    const server = new S3Server(program, directory, address, await freePort(address))
     for (const name of ['objects', 'sidecar']) await mkdir(join(directory, name))
     await server.resume()
     return server
   }
 
+  get endpoint(): string {
+    return `http://${this.address}:${this.port}`
+  }
+
   target(bucket: string, prefix = ''): S3Target {
     return {
       kind: 's3',
-      endpoint: `http://127.0.0.1:${this.port}`,
+      endpoint: this.endpoint,
       region: 'us-east-1',
       bucket,
       prefix,
@@ -73,10 +79,14 @@ export class S3Server implements AsyncDisposable {
   async resume(): Promise<void> {
     // In files beside the objects: not every file system has extended attributes.
     const place = ['posix', '--sidecar', join(this.directory, 'sidecar'), join(this.directory, 'objects')]
-    const child = spawn(this.#program, ['--port', `127.0.0.1:${this.port}`, '--quiet', '--keep-alive', ...place], {
-      env: { ROOT_ACCESS_KEY: 'deis', ROOT_SECRET_KEY: 'deis-secret', HOME: this.directory, TMPDIR: this.directory },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+    const child = spawn(
+      this.#program,
+      ['--port', `${this.address}:${this.port}`, '--quiet', '--keep-alive', ...place],
+      {
+        env: { ROOT_ACCESS_KEY: 'deis', ROOT_SECRET_KEY: 'deis-secret', HOME: this.directory, TMPDIR: this.directory },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    )
     this.#child = child
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk: Buffer) => {
@@ -86,7 +96,7 @@ export class S3Server implements AsyncDisposable {
       if (child.exitCode !== null) throw new Error(`versitygw ended with ${child.exitCode}\n${this.#said}`)
       // Any answer will do.
       if (
-        await fetch(`http://127.0.0.1:${this.port}/`).then(
+        await fetch(`${this.endpoint}/`).then(
           response => response.arrayBuffer(),
           () => null,
         )
@@ -100,13 +110,4 @@ export class S3Server implements AsyncDisposable {
     await this.halt()
     await rm(this.directory, { recursive: true })
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import {
   accessSync,
+  appendFileSync,
   chownSync,
   constants,
   existsSync,
@@ -96,32 +97,42 @@ function newServerFiles(directory: string): string {
   return path
 }
 
+/** To be reached over TLS. */
+export interface PostgresTls {
+  readonly chain: string
+  readonly key: string
+  /** Besides 127.0.0.1; who comes to it needs the password that its role has. */
+  readonly address?: string
+}
+
 // The server takes the shell's place; beside it a reader of our pipe, which ends when we do, however that comes about.
 const withUs = 'exec 3<&0; (cat <&3; kill -QUIT $$) >/dev/null 2>&1 & exec "$@" </dev/null 3<&-'
 
 export class PostgresServer implements AsyncDisposable {
-  /** Of the socket file, and over TLS of 127.0.0.1. */
+  /** Of the socket file, and over TLS. */
   readonly port: number
   readonly #directory: string
-  readonly #tls: boolean
+  /** Where it listens for TLS. */
+  readonly #addresses: readonly string[]
   #process: ChildProcess | null = null
   #databases = 0
 
-  private constructor(directory: string, port: number, tls: boolean) {
+  private constructor(directory: string, port: number, addresses: readonly string[]) {
     this.#directory = directory
     this.port = port
-    this.#tls = tls
+    this.#addresses = addresses
   }
 
-  /** With a certificate it also listens on 127.0.0.1, for TLS. */
-  static async start(tls: { readonly chain: string; readonly key: string } | null = null): Promise<PostgresServer> {
+  static async start(tls: PostgresTls | null = null): Promise<PostgresServer> {
     if (programs === null) throw new Error(withoutPostgres ?? '')
     const directory = mkdtempSync(join(tmpdir(), 'deis-postgres-'))
     if (nobody.uid !== undefined) chownSync(directory, nobody.uid, nobody.gid)
-    const server = new PostgresServer(directory, tls === null ? 5432 : await freePort(), tls !== null)
+    const addresses = tls === null ? [] : ['127.0.0.1', ...(tls.address === undefined ? [] : [tls.address])]
+    const server = new PostgresServer(directory, tls === null ? 5432 : await freePort(), addresses)
     process.once('exit', server.#removeFiles)
     run('cp', ['-a', newServerFiles(programs), join(directory, 'data')])
     if (tls !== null) {
+      appendFileSync(join(directory, 'data', 'pg_hba.conf'), 'hostssl all all all scram-sha-256\n')
       for (const [file, pem] of [
         ['server.crt', tls.chain],
         ['server.key', tls.key],
@@ -179,8 +190,8 @@ export class PostgresServer implements AsyncDisposable {
 
   async #run(): Promise<void> {
     const settings = {
-      listen_addresses: this.#tls ? '127.0.0.1' : '',
-      ssl: this.#tls ? 'on' : 'off',
+      listen_addresses: this.#addresses.join(),
+      ssl: this.#addresses.length === 0 ? 'off' : 'on',
       unix_socket_directories: this.#directory,
       // Speed instead of safety: the files do not outlive the tests.
       fsync: 'off',
