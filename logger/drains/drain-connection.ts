@@ -41,7 +41,7 @@ export async function openDrainConnection(
   const address = addresses.find(each => road.networks.allows(each))
   if (address === undefined) throw new Error(`${url.host} leads to a network that log drains may not send to`)
   signal.throwIfAborted()
-  return url.transport === 'udp' ? new UdpConnection(url, address) : openStream(url, address, road, signal)
+  return url.transport === 'udp' ? openUdp(url, address) : openStream(url, address, road, signal)
 }
 
 /**
@@ -131,6 +131,19 @@ class StreamConnection implements DrainConnection {
   }
 }
 
+/** Rejects when there is no socket to be had: one that only sends would never tell. */
+async function openUdp({ port }: DrainUrl, address: string): Promise<DrainConnection> {
+  const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4')
+  try {
+    socket.bind()
+    await once(socket, 'listening')
+  } catch (error) {
+    socket.close()
+    throw error
+  }
+  return new UdpConnection(socket, port, address)
+}
+
 class UdpConnection implements DrainConnection {
   readonly ended: Promise<void>
   readonly #socket: UdpSocket
@@ -139,10 +152,10 @@ class UdpConnection implements DrainConnection {
   readonly #timer: NodeJS.Timeout
   #closed = false
 
-  constructor({ port }: DrainUrl, address: string) {
+  constructor(socket: UdpSocket, port: number, address: string) {
     this.#port = port
     this.#address = address
-    this.#socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4')
+    this.#socket = socket
     this.ended = new Promise(resolve => this.#socket.once('close', () => resolve()))
     this.#socket.on('error', () => {})
     this.#timer = setTimeout(() => this[Symbol.dispose](), udpLifetime).unref()

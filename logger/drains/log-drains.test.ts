@@ -6,9 +6,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createServer as createTlsServer } from 'node:tls'
+import { createSecureContext, createServer as createTlsServer } from 'node:tls'
 import pino from 'pino'
-import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { type DrainUrl, parseDrainUrl } from '#kit/drain-url.ts'
 import { authority, type KeyPair, serverCertificate } from '#test/cluster/certificates.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
 import type { LoggerConfig } from '../config.ts'
@@ -16,7 +17,8 @@ import type { LogLine } from '../line.ts'
 import { Logger } from '../logger.ts'
 import { decodeMessage } from '../syslog/decode.ts'
 import { Deframer } from '../syslog/framing.ts'
-import { parseNetwork } from './networks.ts'
+import { LogDrains } from './log-drains.ts'
+import { AllowedNetworks, parseNetwork } from './networks.ts'
 
 failOnLeaks()
 
@@ -273,4 +275,40 @@ test('removing the app removes its log drain; the file is read again', async () 
   await expect(start()).rejects.toThrow('drains.json cannot be read')
   await rm(file)
   await start()
+})
+
+test('that an app was told of lost lines is not told again, when the log drain has no room for that either', async () => {
+  await start()
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] })
+  const told: string[] = []
+  const drains = LogDrains.open({
+    file: join(folder, 'others.json'),
+    road: {
+      networks: new AllowedNetworks([]),
+      secureContext: createSecureContext,
+      resolve: () => Promise.reject(new Error('no such name')),
+    },
+    most: 1,
+    log: pino({ enabled: false }),
+    count: () => {},
+    notice(app, sentence) {
+      told.push(sentence)
+      drains.send({ app, source: 'controller', process: null, time: 0, text: sentence })
+    },
+  })
+  try {
+    await drains.set('foo', parseDrainUrl('syslog+tcp://logs.example') as DrainUrl)
+    const more = (): void => drains.send({ app: 'foo', source: 'app', process: null, time: 0, text: 'x' })
+    while (drains.statusOf('foo')!.dropped === 0) more()
+    vi.advanceTimersByTime(1000)
+    expect(told).toEqual([expect.stringMatching(/^1 lines were not sent/)])
+    vi.advanceTimersByTime(200_000)
+    expect(told.length).toBe(1)
+    for (let i = 0; i < 3; i++) more()
+    vi.advanceTimersByTime(1000)
+    expect(told.slice(1)).toEqual([expect.stringMatching(/^3 lines were not sent/)])
+  } finally {
+    vi.useRealTimers()
+    await drains.close(0)
+  }
 })

@@ -159,6 +159,8 @@ export class LogDrains {
       kept.noticedAt = now
       const why = error === null ? 'its receiver is slow' : error
       this.#options.notice(app, `${lines} lines were not sent to the log drain ${kept.drain.url.href}: ${why}`)
+      // The log drain gets this line as well. That it had no room for it is nothing to tell: there would be no end.
+      kept.drain.takeUntold()
     }
   }
 }

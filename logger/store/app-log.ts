@@ -23,6 +23,8 @@ export class AppLog {
   lastWritten: number
   /** Being removed: takes nothing any more. */
   removed = false
+  /** Under way; null after one that failed, too. */
+  removal: Promise<void> | null = null
 
   constructor(app: string, root: string, files: Files, lastWritten: number) {
     this.app = app

@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { appendFile, type FileHandle, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import pino from 'pino'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { LogLine, LogSource } from '../line.ts'
@@ -211,6 +212,33 @@ test('a disk that is full, in the middle of a line: lines are dropped and counte
   expect(dropped).toBe(3)
 })
 
+test('while a file begins, and when it cannot, what stands in those before it is there', async () => {
+  let opening: PromiseWithResolvers<void> | null = null
+  const goesOn = Promise.withResolvers<void>()
+  const store = start({
+    async open(path, flags) {
+      opening?.resolve()
+      if (opening !== null) await goesOn.promise
+      return openPrivate(path, flags)
+    },
+  })
+  await write(store, 'foo', 0, 500)
+  // Longer than what is left of the first file.
+  store.append(line('foo', '500 '.padEnd(16_000, 'x')), 0)
+  opening = Promise.withResolvers<void>()
+  const flushing = store.flush()
+  await opening.promise
+  const found = await numbers(store, 'foo')
+  goesOn.reject(Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' }))
+  await flushing
+  expect([found.length, isRunUpTo(501, found)]).toEqual([501, true])
+  expect([dropped, (await numbers(store, 'foo')).length]).toEqual([1, 500])
+  opening = null
+  store.append(line('foo', '500 after'), 0)
+  await store.flush()
+  expect((await numbers(store, 'foo')).length).toBe(501)
+})
+
 test('what waits for the disk is bounded; senders that can wait are told', async () => {
   const store = start()
   const text = 'x'.repeat(10_000)
@@ -247,6 +275,40 @@ test('removing an app, while lines come and are written', async () => {
   await store.remove('foo')
   await store.remove('bar')
   expect(store.size).toBe(0)
+})
+
+test('an app that is removed again and again: the next one of its name keeps its lines', async () => {
+  const store = start()
+  for (let round = 0; round < 20; round++) {
+    store.append(line('foo', 'gone'), 0)
+    await store.flush()
+    const removals = [store.remove('foo')]
+    while (store.append(line('foo', 'kept'), 0) === 'removed') {
+      removals.push(store.remove('foo'))
+      await nextTurn()
+    }
+    await store.flush()
+    await Promise.all(removals)
+    expect(textsOf(await store.tail('foo', both, all))).toEqual(['kept'])
+    await store.remove('foo')
+  }
+})
+
+test('an app that is removed while its lines are made durable: the next one of its name keeps its lines', async () => {
+  const store = start({ syncInterval: 1 })
+  for (let round = 0; round < 10; round++) {
+    store.append(line('foo', 'gone'), 0)
+    await store.flush()
+    // So that it takes a while.
+    for (let i = 0; i < 200; i++) await writeFile(join(directory, 'apps', 'foo', `${i}`), '')
+    store.append(line('foo', 'gone'), 0)
+    await store.flush()
+    await store.remove('foo')
+    store.append(line('foo', 'kept'), 0)
+    await store.flush()
+    expect(textsOf(await store.tail('foo', both, all))).toEqual(['kept'])
+    await store.remove('foo')
+  }
 })
 
 test('too many apps: new ones are refused, until one has been quiet for an hour', async () => {

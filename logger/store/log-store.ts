@@ -32,8 +32,9 @@ export interface LogStoreOptions {
   /** Hears of lines that the disk did not take. */
   readonly onDropped: (lines: number) => void
   readonly open?: OpenFile
-  /** Milliseconds between flushes. */
+  /** Milliseconds between flushes, and after which what was written is made durable. */
   readonly flushInterval?: number
+  readonly syncInterval?: number
 }
 
 /** Why a line is not kept: too many apps; the disk is slow or full; its app is being removed. */
@@ -42,7 +43,7 @@ export type Refusal = 'apps' | 'disk' | 'removed'
 /** Milliseconds between flushes: the most that kill -9 costs, and a little for the writing. */
 const defaultFlushInterval = 200
 /** Milliseconds after which what was written is made durable. */
-const syncInterval = 1000
+const defaultSyncInterval = 1000
 /**
  * How long that may take, milliseconds: it holds up the writing of others, and with thousands of busy apps no disk does it in a
  * second. At the end the kernel has everything anyway.
@@ -76,8 +77,8 @@ export class LogStore {
   #flushing: Promise<void> | null = null
   #syncing: Promise<void> | null = null
   readonly #timers: NodeJS.Timeout[] = []
-  /** No app is quiet for long enough before this, milliseconds since 1970. */
-  #nobodyBefore = 0
+  /** When no app was quiet for long enough, milliseconds since 1970. */
+  #nobodyAt = Number.NEGATIVE_INFINITY
   #complainedAt = -complaintInterval
   readonly #roomListeners = new Set<() => void>()
 
@@ -104,7 +105,7 @@ export class LogStore {
       claim[Symbol.dispose]()
       throw new StartupError(exitCode.unavailable, `${directory} cannot be read: ${(error as Error).message}`)
     }
-    const { flushInterval = defaultFlushInterval } = options
+    const { flushInterval = defaultFlushInterval, syncInterval = defaultSyncInterval } = options
     store.#timers.push(setInterval(() => void store.flush(), flushInterval).unref())
     store.#timers.push(setInterval(() => void store.#sync(), syncInterval).unref())
     return store
@@ -176,19 +177,11 @@ export class LogStore {
     const app = this.#apps.get(name)
     if (app === undefined) return
     app.removed = true
-    for (const source of app.sources) {
-      this.#waiting -= source.waitingOctets
-      source.forgetFiles()
-      this.#dirty.delete(source)
-    }
-    // What is being written just now would come back.
-    await this.#flushing
-    for (const source of app.sources) source.forgetFiles()
-    await rm(app.directory, { recursive: true, force: true })
-    if (this.#apps.get(name) !== app) return
-    this.#apps.delete(name)
-    this.#size -= app.size
-    if (!isAppId(name)) this.#senders--
+    // One at a time: what another one finds in the end could be of the next app of this name.
+    app.removal ??= this.#remove(app).finally(() => {
+      app.removal = null
+    })
+    await app.removal
   }
 
   /** Writes everything that waits. Never rejects; one at a time. */
@@ -208,6 +201,28 @@ export class LogStore {
     await this.#sync(syncBudget.last)
     await this.#files.close()
     this.#claim[Symbol.dispose]()
+  }
+
+  async #remove(app: AppLog): Promise<void> {
+    for (const source of app.sources) {
+      this.#waiting -= source.waitingOctets
+      this.#dirty.delete(source)
+    }
+    this.#forgetFiles(app)
+    // What is being written just now would come back.
+    await this.#flushing
+    this.#forgetFiles(app)
+    await rm(app.directory, { recursive: true, force: true })
+    this.#apps.delete(app.app)
+    this.#size -= app.size
+    if (!isAppId(app.app)) this.#senders--
+  }
+
+  /** Nobody may open them again: the next app of this name has files of the same names. */
+  #forgetFiles(app: AppLog): void {
+    for (const source of app.sources) source.forgetFiles()
+    for (const path of this.#touched.keys())
+      if (path === app.directory || path.startsWith(`${app.directory}/`)) this.#touched.delete(path)
   }
 
   #find(): void {
@@ -259,15 +274,15 @@ export class LogStore {
   }
 
   #quietest(isSender: boolean, now: number): AppLog | null {
-    if (now < this.#nobodyBefore) return null
+    // Looking at all of them is not for each line of a flood.
+    if (Math.abs(now - this.#nobodyAt) < 1000) return null
     let found: AppLog | null = null
     for (const app of this.#apps.values()) {
       if (isAppId(app.app) === isSender || app.removed) continue
       if (found === null || app.lastWritten < found.lastWritten) found = app
     }
     if (found !== null && now - found.lastWritten >= quiet) return found
-    // Looking at all of them is not for each line of a flood.
-    this.#nobodyBefore = now + 1000
+    this.#nobodyAt = now
     return null
   }
 

@@ -84,7 +84,8 @@ export class SourceLog {
   }
 
   snapshot(): Snapshot {
-    const segments = this.#segments.map(({ path, size }) => ({ path, size }))
+    // Of one that has just begun there may be no file yet.
+    const segments = this.#segments.filter(({ size }) => size > 0).map(({ path, size }) => ({ path, size }))
     return { segments, records: [...this.#writing, ...this.#waiting].map(({ record }) => record) }
   }
 
@@ -173,10 +174,11 @@ export class SourceLog {
     const from = Math.max(0, size - tornMost)
     const end = Buffer.alloc(size - from)
     const read = size === 0 ? 0 : (await file.read(end, 0, end.length, from)).bytesRead
-    segment.size = from + end.subarray(0, read).lastIndexOf(lineFeed) + 1
-    this.#size -= size - segment.size
+    const whole = from + end.subarray(0, read).lastIndexOf(lineFeed) + 1
+    if (whole < size) await file.truncate(whole)
+    segment.size = whole
+    this.#size -= size - whole
     this.#inherited = false
-    if (segment.size < size) await file.truncate(segment.size)
   }
 
   #roll(): Segment {

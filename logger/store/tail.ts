@@ -43,12 +43,12 @@ export async function tailOf(
 }
 
 async function readBackwards(path: string, size: number, take: (record: string) => boolean): Promise<boolean> {
-  // Removed since the snapshot was taken, being the oldest: then there is nothing before it either.
+  // Removed since the snapshot was taken, as the oldest is, or by somebody else.
   const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null
     throw error
   })
-  if (file === null) return false
+  if (file === null) return true
   try {
     /** What has been read of a line that begins further up; without the line end after it. */
     let rest: Buffer = Buffer.alloc(0)
