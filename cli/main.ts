@@ -2,9 +2,10 @@
 
 import { run } from './run.ts'
 
-// Whoever reads us may have read enough: `deis logs | head`.
+// Whoever reads us may have read enough: `deis logs | head`. What was asked for may not be done then, so that the code is what
+// shells tell of programs that SIGPIPE has ended.
 process.stdout.on('error', error => {
-  process.exit((error as NodeJS.ErrnoException).code === 'EPIPE' ? 0 : 1)
+  process.exit((error as NodeJS.ErrnoException).code === 'EPIPE' ? 141 : 1)
 })
 
 process.exitCode = await run(process.argv.slice(2), {

@@ -63,3 +63,12 @@ test('all that is piped in', async () => {
   keys.end('b')
   expect(await prompt.all()).toBe('a\nb')
 })
+
+// A file of more than 64 kB came in pieces, and a letter on an edge was two marks of something broken.
+test('what is piped in, cut in the middle of a letter', async () => {
+  const { keys, prompt } = terminal()
+  const octets = Buffer.from('NAME=é\nSIGN=😀')
+  for (let at = 0; at < octets.length; at++) keys.write(octets.subarray(at, at + 1))
+  keys.end()
+  expect(await prompt.all()).toBe('NAME=é\nSIGN=😀')
+})

@@ -1,5 +1,6 @@
 // Questions to the person at the terminal, or to what is piped in: a line for each.
 
+import { StringDecoder } from 'node:string_decoder'
 import { Fault } from './fault.ts'
 import type { Output } from './output/output.ts'
 import type { Input } from './surroundings.ts'
@@ -10,6 +11,8 @@ const longest = 64 * 1024
 export class Prompt {
   readonly #stdin: Input
   readonly #output: Output
+  /** A letter may come in pieces. */
+  readonly #decoder = new StringDecoder('utf8')
   #rest = ''
   #hasEnded = false
 
@@ -86,10 +89,11 @@ export class Prompt {
     const stdin = this.#stdin
     return new Promise((resolve, reject) => {
       const data = (part: Buffer | string): void => {
-        this.#rest += part.toString()
+        this.#rest += typeof part === 'string' ? part : this.#decoder.write(part)
         leave()
       }
       const end = (): void => {
+        if (!this.#hasEnded) this.#rest += this.#decoder.end()
         this.#hasEnded = true
         leave()
       }

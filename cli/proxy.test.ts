@@ -24,6 +24,10 @@ const rows: readonly [what: string, url: string, env: Record<string, string>, pr
     { http_proxy: 'http://proxy:1', no_proxy: 'example.com:81' },
     'http://proxy:1/',
   ],
+  ['its network', 'http://10.1.2.3', { http_proxy: 'http://proxy:1', no_proxy: 'x, 10.0.0.0/8' }, null],
+  ['its network of IPv6', 'http://[fd00::1]', { http_proxy: 'http://proxy:1', no_proxy: 'fd00::/8' }, null],
+  ['another network', 'http://10.1.2.3', { http_proxy: 'http://proxy:1', no_proxy: '10.1.2.4/31' }, 'http://proxy:1/'],
+  ['no network', 'http://10.1.2.3', { http_proxy: 'http://proxy:1', no_proxy: '10.1.2.3/,/8' }, 'http://proxy:1/'],
   [
     'a longer name',
     'http://myexample.com',
@@ -34,7 +38,7 @@ const rows: readonly [what: string, url: string, env: Record<string, string>, pr
 test.each(rows)('%s', (_what, text, env, proxy) => {
   const { protocol, hostname } = new URL(text)
   const scheme = protocol === 'http:' ? 'http' : 'https'
-  expect(proxyOf({ scheme, hostname, port: 80 }, env)?.href ?? null).toBe(proxy)
+  expect(proxyOf({ scheme, hostname: hostname.replace(/[[\]]/g, ''), port: 80 }, env)?.href ?? null).toBe(proxy)
 })
 
 test('what is no proxy is a fault', () => {

@@ -63,8 +63,9 @@ function redirectOf(from: Outgoing, { statusCode = 0, headers }: IncomingMessage
   // 307 and 308 keep method and body; the others make a GET of everything.
   const keeps = statusCode >= 307 || from.method === 'GET' || from.method === 'HEAD'
   const rest: OutgoingHttpHeaders = { ...from.headers }
-  // A token is for the host that it was made for.
-  if (hostname !== from.hostname && !hostname.endsWith(`.${from.hostname}`)) delete rest.authorization
+  // A token is for the host that it was made for, and what went encrypted is not for all to read.
+  const isElsewhere = hostname !== from.hostname && !hostname.endsWith(`.${from.hostname}`)
+  if (isElsewhere || (from.scheme === 'https' && scheme === 'http')) delete rest.authorization
   return {
     ...{ scheme, hostname, port: url.port === '' ? (scheme === 'http' ? 80 : 443) : Number(url.port) },
     ...{ path: `${url.pathname}${url.search}`, headers: rest },
@@ -129,14 +130,16 @@ function answerOf(
 
 /** Ends a socket that is not connected in time. Afterwards probes keep the way open through what forgets silent connections. */
 function hurry(socket: Socket, patience: number, ready: 'connect' | 'secureConnect'): void {
-  const late = (): unknown =>
-    socket.destroy(Object.assign(new Error(`no connection in ${patience / 1000} s`), { code: 'ETIMEDOUT' }))
-  const timer = setTimeout(late, patience)
+  const timer = setTimeout(() => socket.destroy(lateness(patience)), patience)
   socket.once(ready, () => {
     clearTimeout(timer)
     socket.setKeepAlive(true, 30_000)
   })
   socket.once('close', () => clearTimeout(timer))
+}
+
+function lateness(patience: number): Error {
+  return Object.assign(new Error(`no connection in ${patience / 1000} s`), { code: 'ETIMEDOUT' })
 }
 
 function addressOf(proxy: URL): { hostname: string; port: number } {
@@ -161,6 +164,9 @@ function openTunnel(proxy: URL, authority: string, way: Way): Promise<Socket> {
       headers: { host: authority, ...authorizationOf(proxy) },
     })
     sent.on('socket', socket => hurry(socket, way.patience, proxy.protocol === 'https:' ? 'secureConnect' : 'connect'))
+    // The connection to the proxy is not yet one to anybody.
+    const timer = setTimeout(() => sent.destroy(lateness(way.patience)), way.patience)
+    sent.on('close', () => clearTimeout(timer))
     sent.on('error', reject)
     sent.on('connect', ({ statusCode }, socket) => {
       if (statusCode === 200) resolve(socket)

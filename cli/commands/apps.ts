@@ -179,6 +179,8 @@ const run: Command = {
     output.line(`Running '${command}'...`)
     const client = await context.client()
     const ran = await client.post<{ exit_code: number; output: string }>(`${pathOf(app)}/run`, { command })
+    if (!Number.isInteger(ran.exit_code) || typeof ran.output !== 'string')
+      throw new Fault('The answer is not that of a Deis controller')
     if (ran.exit_code === 0) output.printSpeech(ran.output)
     else output.printErrorSpeech(ran.output)
     context.leave(ran.exit_code)

@@ -42,9 +42,14 @@ compdef _deis deis
 const fish = `# Put this into a file: deis completion fish > ~/.config/fish/completions/deis.fish
 function __deis_complete
     set -l words (commandline -opc)
-    deis __complete -- $words[2..-1] (commandline -ct) 2>/dev/null
+    set -l candidates (deis __complete -- $words[2..-1] (commandline -ct) 2>/dev/null)
+    if set -q candidates[1]
+        printf '%s\\n' $candidates
+    else
+        __fish_complete_path (commandline -ct)
+    end
 end
-complete -c deis -a '(__deis_complete)'
+complete -c deis -f -a '(__deis_complete)'
 `
 
 const scripts: Readonly<Record<string, string>> = { bash, zsh, fish }

@@ -228,6 +228,16 @@ describe('redirects', () => {
     expect(other.seen[0]!.headers.authorization).toBeUndefined()
   })
 
+  test('a token that goes encrypted does not go on in the clear', async () => {
+    const plain = await serve(() => ({ body: page }))
+    const { chain, key } = selfSign(['deis.localhost'], 30, Date.now())
+    const answer = () => ({ status: 302, headers: { location: `http://deis.localhost:${plain.port}/x` } })
+    const port = await listen(createSecureServer({ cert: chain, key }, answering(answer, [])))
+    await loggedIn(`https://deis.localhost:${port}`, { ssl_verify: false })
+    expect((await deis('apps')).code).toBe(0)
+    expect(plain.seen[0]!.headers.authorization).toBeUndefined()
+  })
+
   test('not for ever', async () => {
     const { port, seen } = await serve(() => ({ status: 302, headers: { location: '/again' }, body: 'round' }))
     await loggedIn(`http://127.0.0.1:${port}`)
@@ -254,6 +264,15 @@ describe('what is no controller', () => {
     await loggedIn(`http://127.0.0.1:${port}`)
     for (const line of ['apps', 'config -a shop'])
       expect((await deis(line)).err).toMatch(/^Error: The answer is not that of a Deis controller\nIt begins with "/)
+  })
+
+  test('a run without an exit code did not end well', async () => {
+    const { port } = await serve(() => ({ body: '{"output":"x"}' }))
+    await loggedIn(`http://127.0.0.1:${port}`)
+    expect(await deis('run -a shop ls')).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^Error: The answer is not that of a Deis controller/),
+    })
   })
 
   test('an answer that breaks off', async () => {

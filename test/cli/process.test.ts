@@ -10,6 +10,9 @@ import { ControllerStage, quick } from '#test/support/controller-stage.ts'
 import { Terminal } from '#test/support/terminal.ts'
 
 const root = join(import.meta.dirname, '../..')
+/** Of a shell that waits for what does not come, milliseconds. */
+const timeout = 15_000
+const isMissing = (program: string): boolean => spawnSync(program, ['--version']).error !== undefined
 let terminal: Terminal
 let programs: string
 let env: Record<string, string>
@@ -48,6 +51,11 @@ test('through a link, with its streams and its exit code', () => {
 
 test('whoever reads may stop', () => {
   expect(shell('deis help | head -c 10')).toEqual({ code: 0, out: 'The Deis c', err: '' })
+})
+
+// It said 0 for what it had not done.
+test('who cannot say what becomes of it does not say that all is well', () => {
+  expect(shell('deis help | true; echo $PIPESTATUS')).toEqual({ code: 0, out: '141\n', err: '' })
 })
 
 test('groups of others are programs', async () => {
@@ -96,6 +104,39 @@ describe('completion', () => {
     // Not synchronously: the controller is in this process.
     const { stdout } = await promisify(execFile)('bash', ['-c', script.join('\n')], { cwd: terminal.directory, env })
     expect(stdout).toBe('create\ncart\n')
+  })
+
+  test.skipIf(isMissing('zsh'))('zsh asks for it, and offers files where there is nothing else', async () => {
+    await writeFile(join(terminal.directory, 'shared.env'), '')
+    // A terminal of its own: what it shows is waited for.
+    const script = `
+      zmodload zsh/zpty
+      zpty shell 'zsh -f -i'
+      zpty -w shell 'autoload -Uz compinit; compinit -u -D; source <(deis completion zsh); print ready-$((1))'
+      zpty -r shell seen '*ready-1*'
+      for typed shown in 'deis apps:cr' 'apps:create ' 'deis info --app=ca' '--app=cart ' 'deis info -a sh' ' sho' \\
+        'deis config:push -p shar' ' shared.env '; do
+        zpty -w -n shell $'\\C-U'"$typed"$'\\t'
+        zpty -r shell seen "*$shown*" && print -r -- "$shown"
+      done
+      zpty -d shell`
+    const { stdout } = await promisify(execFile)('zsh', ['-f', '-c', script], { cwd: terminal.directory, env, timeout })
+    expect(stdout).toBe('apps:create \n--app=cart \n sho\n shared.env \n')
+  })
+
+  test.skipIf(isMissing('fish'))('fish asks for it, and offers files where there is nothing else', async () => {
+    await writeFile(join(terminal.directory, 'shared.env'), '')
+    const lines = ['deis apps:cr', 'deis info --app=ca', 'deis info -a sh', 'deis info -a ', 'deis config:push -p sh']
+    const script = ['deis completion fish | source', ...lines.map(line => `complete -C '${line}'`)].join('\n')
+    const { stdout } = await promisify(execFile)('fish', ['-N', '-c', script], {
+      cwd: terminal.directory,
+      env,
+      timeout,
+    })
+    expect(stdout.trim().split('\n')).toEqual([
+      ...['apps:create', '--app=cart', 'shoes', 'shop'],
+      ...['cart', 'shoes', 'shop', 'shared.env'],
+    ])
   })
 
   test('a shell that is none of them', async () => {
