@@ -122,7 +122,17 @@ test('a push to the registry, and a pull', async () => {
   expect(pulled.body.equals(layer)).toBe(true)
 })
 
-test('a side that breaks takes the other with it', async () => {
+/** Resolves with what became of it. */
+function outcome(socket: Socket): Promise<string> {
+  return new Promise(resolve => {
+    socket.resume()
+    socket.once('end', () => resolve('ended'))
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code ?? 'broke'))
+  })
+}
+
+// An answer whose end is that of its connection would look whole.
+test('a side that breaks, breaks the other: it does not end it', async () => {
   const peers: Socket[] = []
   const came = Promise.withResolvers<void>()
   onPeer = peer => {
@@ -133,15 +143,17 @@ test('a side that breaks takes the other with it', async () => {
   const client = dial()
   client.write('x')
   await came.promise
+  peers[0]!.write('half of it')
+  await once(client, 'data')
   peers[0]!.resetAndDestroy()
-  await over(client)
+  expect(await outcome(client)).toBe('ECONNRESET')
   const other = dial()
   const second = Promise.withResolvers<Socket>()
   onPeer = peer => second.resolve(peer)
   other.write('x')
   const peer = await second.promise
   other.resetAndDestroy()
-  await over(peer)
+  expect(await outcome(peer)).toBe('ECONNRESET')
 })
 
 test('a registry that is not there: the connection is reset, not ended', async () => {

@@ -34,7 +34,7 @@ export class Relay {
     }
     upstream.setTimeout(connectTimeout, late)
     upstream.once('error', fail)
-    client.on('error', () => this.destroy())
+    client.on('error', () => this.#break())
     client.once('close', () => {
       this.destroy()
       onClose(client.bytesRead, client.bytesWritten)
@@ -43,7 +43,7 @@ export class Relay {
       onConnect(null)
       upstream.off('timeout', late)
       upstream.off('error', fail)
-      upstream.on('error', () => this.destroy())
+      upstream.on('error', () => this.#break())
       for (const socket of [client, upstream]) socket.on('timeout', () => this.destroy())
       this.patience = idleTimeout
       // Not `pipeline`: it takes the end of one direction for that of both.
@@ -57,6 +57,12 @@ export class Relay {
     this.#client.setTimeout(milliseconds)
     // Until it is connected it has a limit of its own.
     if (!this.#upstream.connecting) this.#upstream.setTimeout(milliseconds)
+  }
+
+  /** One side is broken: whoever takes the end of the connection for that of a message must not take it for a whole one. */
+  #break(): void {
+    this.#client.resetAndDestroy()
+    this.#upstream.resetAndDestroy()
   }
 
   destroy(): void {
