@@ -2,7 +2,7 @@
 
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { get, type IncomingMessage, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -138,6 +138,19 @@ test('contract section 10: lines, 204, junk, odd paths, removal', async () => {
   expect((await call('/logs/foo')).status).toBe(204)
   logger.write(line({ time: Date.now() + 1, text: 'new' }))
   expect(await textOf('/logs/foo')).toContain('new')
+})
+
+test('contract section 10: a log that cannot be read', async () => {
+  await start()
+  logger.write(line())
+  const file = join(folder, 'apps', 'foo', 'app.000000001.log')
+  await poll(metrics).toContain('deis_logger_waiting_bytes 0\n')
+  await rm(file)
+  await mkdir(file)
+  for (const path of ['/logs/foo', '/logs/foo?follow=true'])
+    expect(await call(path)).toEqual({ status: 500, text: 'the logger could not do this\n' })
+  expect((await call('/logs/bar')).status).toBe(204)
+  await poll(metrics).toContain('deis_logger_followers 0')
 })
 
 test('the default is a hundred lines', async () => {
