@@ -220,7 +220,7 @@ describe('pages of routes', () => {
     statusPage({ ...view, status: { ...status, routes: { total, offset, limit: 1, search, items: [route] } } }).body
   const rowsOf: readonly (readonly [name: string, body: string, want: readonly string[]])[] = [
     ['the first', paged(3, 0), ['?offset=1']],
-    ['one between, of a search', paged(3, 1, 'a&b'), ['?search=a%26b&amp;offset=0', '?search=a%26b&amp;offset=2']],
+    ['one between, of a search', paged(3, 1, 'a&b'), ['?search=a%26b', '?search=a%26b&amp;offset=2']],
     ['the last', paged(3, 2), ['?offset=1']],
     ['the only one', paged(1, 0), []],
   ]
@@ -229,6 +229,16 @@ describe('pages of routes', () => {
       const [nav = ''] = /<nav.*?<\/nav>/s.exec(body) ?? []
       expect([...nav.matchAll(/href="([^"]*)"/g)].map(match => match[1])).toEqual(want)
     })
+})
+
+// Who had found a route lost it by stopping the page from coming anew.
+test.each([
+  [15, 'Stop that', '?search=a%26b&amp;offset=2&amp;refresh=off'],
+  [null, 'Show it anew every few seconds', '?search=a%26b&amp;offset=2'],
+] as const)('what is looked at stays with a refresh of %s turned', (refresh, text, want) => {
+  const routes = { total: 3, offset: 2, limit: 1, search: 'a&b', items: [route] }
+  const { body } = statusPage({ ...view, refresh, status: { ...status, routes } })
+  expect(body).toContain(`<a href="${want}">${text}</a>`)
 })
 
 describe('states', () => {

@@ -4,7 +4,7 @@
 
 import type { RouterStatus } from '../router-status.ts'
 import { Html, html } from './html.ts'
-import { changesSection, problemsSection, routesSection, trafficSection } from './sections.ts'
+import { changesSection, hrefOf, problemsSection, routesSection, trafficSection } from './sections.ts'
 import { pageHeaders, style } from './style.ts'
 
 /** Seconds after which a page comes anew. */
@@ -115,13 +115,13 @@ function statusSections(status: RouterStatus, refresh: number | null): readonly 
   ]
 }
 
-function footer({ time, release, configuration }: RouterStatus, refresh: number | null): Html {
+function footer({ time, release, configuration, routes }: RouterStatus, refresh: number | null): Html {
   const { version, changedAt, snapshotOf } = configuration
   const source =
     snapshotOf === null ? null : html` <b class="warn">The source is away: this is the snapshot of ${snapshotOf}.</b>`
   const turn =
     refresh === null
-      ? html`<a href="?">Show it anew every few seconds</a>`
-      : html`It comes anew every ${refresh} s. <a href="?refresh=off">Stop that</a>`
+      ? html`<a href="${hrefOf(routes, true)}">Show it anew every few seconds</a>`
+      : html`It comes anew every ${refresh} s. <a href="${hrefOf(routes, false)}">Stop that</a>`
   return html`<footer><p>Router ${release}, configuration ${version}${changedAt === null ? null : ` of ${changedAt}`}, seen at ${time}.${source} ${turn}</p></footer>`
 }

@@ -122,15 +122,22 @@ function rangeOf(offset: number, shown: number, total: number): string {
   return shown === 0 ? 'None.' : `${offset + 1} to ${offset + shown} of ${total}`
 }
 
+/** Of the page that shows the same routes, or others of them. */
+export function hrefOf(
+  { search, offset }: Pick<RouterStatus['routes'], 'search' | 'offset'>,
+  refreshes: boolean,
+): string {
+  const query = new URLSearchParams({
+    ...(search !== '' && { search }),
+    ...(offset !== 0 && { offset: String(offset) }),
+    ...(!refreshes && { refresh: 'off' }),
+  })
+  return `?${query}`
+}
+
 function pages({ total, items, search, offset, limit }: RouterStatus['routes'], refreshes: boolean): Html | null {
-  const link = (to: number, text: string): Html => {
-    const query = new URLSearchParams({
-      ...(search !== '' && { search }),
-      offset: String(to),
-      ...(!refreshes && { refresh: 'off' }),
-    })
-    return html`<a href="?${query.toString()}">${text}</a> `
-  }
+  const link = (to: number, text: string): Html =>
+    html`<a href="${hrefOf({ search, offset: to }, refreshes)}">${text}</a> `
   const before = offset > 0 ? link(Math.max(0, offset - limit), 'Before') : null
   const next = items.length > 0 && offset + items.length < total ? link(offset + items.length, 'Next') : null
   return before === null && next === null ? null : html`<nav aria-label="Pages of routes">${before}${next}</nav>`

@@ -301,6 +301,26 @@ describe('who does not get it', () => {
     expect(ask(stage, 'http://www.example.com/').problems.map(({ code }) => code)).toEqual(['no-backend'])
     expect(ask(stage, 'http://ww.example.com/').problems).toEqual([])
   })
+
+  // Problems of www.example.com were those of example.com, and one that named both, of neither.
+  const messages: readonly (readonly [message: string, isNamed: boolean])[] = [
+    ['the host example.com is taken', true],
+    ['"example.com"', true],
+    ['not for example.com.', true],
+    ['www.example.com', false],
+    ['*.example.com', false],
+    ['my-example.com', false],
+    ['example.com.au', false],
+    ['my-example.com goes before example.com/a', true],
+  ]
+  for (const [message, isNamed] of messages)
+    test(`a Problem that says: ${message}`, () => {
+      const object = ref('Service', 'zoo/zoo')
+      const problem = { code: 'host-conflict', severity: 'warning', object, message, since: 0 } as const
+      const sources = { ...sourcesOf(staged(shop)), problems: () => [problem] }
+      const { problems } = explain(readUrl('http://example.com/')!, sources)
+      expect(problems.length).toBe(isNamed ? 1 : 0)
+    })
 })
 
 test('any world: the route is the one that the data threads take', () => {

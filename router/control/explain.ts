@@ -350,9 +350,14 @@ function explainProblems(
 
 /** As a whole name: not within a longer one. */
 function mentions(message: string, host: string): boolean {
-  const at = host.includes('.') ? message.indexOf(host) : -1
-  const around = (message[at - 1] ?? ' ') + (message[at + host.length] ?? ' ')
-  return at >= 0 && !/[a-z0-9-]/i.test(around)
+  if (!host.includes('.')) return false
+  for (let at = message.indexOf(host); at >= 0; at = message.indexOf(host, at + 1)) {
+    const before = message[at - 1] ?? ' '
+    const after = message.slice(at + host.length, at + host.length + 2)
+    // A dot may end a sentence.
+    if (!/[a-z0-9.-]/i.test(before) && !/^\.?[a-z0-9-]/i.test(after)) return true
+  }
+  return false
 }
 
 function* hostsOf({ routes }: Published, forWhom: ReadonlySet<string> | null): Iterable<string> {
