@@ -370,3 +370,16 @@ test('an answer is bounded in octets: the newest', async () => {
   expect(found.length).toBeLessThan(100)
   expect(found.at(-1)!.text).toMatch(/^999 /)
 })
+
+test('an answer of several sources is bounded as one, in octets and not in characters', async () => {
+  const store = start()
+  const text = '日本'.repeat(50)
+  for (const source of ['app', 'controller', 'router'] as const)
+    for (let i = 0; i < 100; i++) store.append(line('foo', text, source), 0)
+  for (const where of ['in memory', 'on disk']) {
+    const found = await store.tail('foo', ['app', 'controller', 'router'], { lines: 1000, octets: 10_000 })
+    const octets = found.reduce((sum, one) => sum + Buffer.byteLength(one.text), 0)
+    expect([where, octets <= 10_000, octets > 8_000, found.at(-1)!.source]).toEqual([where, true, true, 'router'])
+    await store.flush()
+  }
+})

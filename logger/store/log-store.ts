@@ -165,7 +165,7 @@ export class LogStore {
     const snapshots = logs.map(log => ({ source: log.source, snapshot: log.snapshot() }))
     const tails: LogLine[][] = []
     for (const { source, snapshot } of snapshots) tails.push(await tailOf(snapshot, name, source, bounds))
-    return mergeByTime(tails, bounds.lines)
+    return mergeByTime(tails, bounds)
   }
 
   has(name: string): boolean {

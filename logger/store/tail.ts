@@ -3,7 +3,7 @@
 
 import { open } from 'node:fs/promises'
 import type { LogLine, LogSource } from '../line.ts'
-import { parseRecord } from './record.ts'
+import { parseRecord, recordOf } from './record.ts'
 import type { Snapshot } from './source-log.ts'
 
 export interface TailBounds {
@@ -26,9 +26,8 @@ export async function tailOf(
 ): Promise<LogLine[]> {
   const newestFirst: LogLine[] = []
   let octets = 0
-  /** False: it was enough. */
-  const take = (record: string): boolean => {
-    octets += record.length
+  const take: Take = (record, length) => {
+    octets += length
     if (newestFirst.length >= bounds.lines || octets > bounds.octets) return false
     const line = parseRecord(record, app, source)
     if (line !== null) newestFirst.push(line)
@@ -36,13 +35,17 @@ export async function tailOf(
   }
   const { records, segments } = snapshot
   let more = true
-  for (let i = records.length - 1; i >= 0 && more; i--) more = take(records[i]!.slice(0, -1))
+  for (let i = records.length - 1; i >= 0 && more; i--)
+    more = take(records[i]!.slice(0, -1), Buffer.byteLength(records[i]!))
   for (let i = segments.length - 1; i >= 0 && more && newestFirst.length < bounds.lines; i--)
     more = await readBackwards(segments[i]!.path, segments[i]!.size, take)
   return newestFirst.reverse()
 }
 
-async function readBackwards(path: string, size: number, take: (record: string) => boolean): Promise<boolean> {
+/** `record` is without its line end, `octets` with it. False: it was enough. */
+type Take = (record: string, octets: number) => boolean
+
+async function readBackwards(path: string, size: number, take: Take): Promise<boolean> {
   // Removed since the snapshot was taken, as the oldest is, or by somebody else.
   const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null
@@ -65,26 +68,27 @@ async function readBackwards(path: string, size: number, take: (record: string) 
       while (whole && end > 0) {
         const begin = octets.lastIndexOf(lineFeed, end - 1)
         if (begin < 0) break
-        if (!take(octets.toString('utf8', begin + 1, end))) return false
+        if (!take(octets.toString('utf8', begin + 1, end), end - begin)) return false
         end = begin
       }
       rest = whole ? octets.subarray(0, end) : octets
       if (rest.length > longest) rest = Buffer.alloc(0)
     }
-    return !whole || take(rest.toString())
+    return !whole || take(rest.toString(), rest.length + 1)
   } finally {
     await file.close()
   }
 }
 
 /**
- * The last `most` lines of several sources in the order of their times, at the same time in the order of the sources; each
+ * The last lines of several sources in the order of their times, at the same time in the order of the sources; each
  * source's lines keep the order in which they came.
  */
-export function mergeByTime(sources: readonly (readonly LogLine[])[], most: number): LogLine[] {
+export function mergeByTime(sources: readonly (readonly LogLine[])[], bounds: TailBounds): LogLine[] {
   const left = sources.map(lines => lines.length)
   const newestFirst: LogLine[] = []
-  while (newestFirst.length < most) {
+  let octets = 0
+  while (newestFirst.length < bounds.lines) {
     let latest = -1
     let time = -1
     for (let i = 0; i < sources.length; i++) {
@@ -95,7 +99,10 @@ export function mergeByTime(sources: readonly (readonly LogLine[])[], most: numb
       }
     }
     if (latest < 0) break
-    newestFirst.push(sources[latest]![--left[latest]!]!)
+    const line = sources[latest]![--left[latest]!]!
+    octets += Buffer.byteLength(recordOf(line))
+    if (octets > bounds.octets) break
+    newestFirst.push(line)
   }
   return newestFirst.reverse()
 }
