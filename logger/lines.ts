@@ -22,11 +22,18 @@ const lateness = 60_000
 /** Removals that are remembered. */
 const maxRemovals = 1000
 
+interface Removal {
+  /** As lines tell their time, milliseconds since 1970. */
+  readonly time: number
+  /** Monotonic milliseconds: somebody may set the clock back. */
+  readonly at: number
+}
+
 export class Lines {
   readonly #options: LinesOptions
   readonly #limits: Limits
-  /** When apps were removed, milliseconds since 1970; the oldest first. */
-  readonly #removals = new Map<string, number>()
+  /** The oldest first. */
+  readonly #removals = new Map<string, Removal>()
   readonly #timer: NodeJS.Timeout
 
   constructor(options: LinesOptions) {
@@ -54,7 +61,7 @@ export class Lines {
 
   removed(app: string): void {
     this.#removals.delete(app)
-    this.#removals.set(app, Date.now())
+    this.#removals.set(app, { time: Date.now(), at: performance.now() })
     for (const oldest of this.#removals.keys()) {
       if (this.#removals.size <= maxRemovals) break
       this.#removals.delete(oldest)
@@ -68,11 +75,11 @@ export class Lines {
 
   #refusalOf(line: LogLine): DropReason | null {
     if (!isLogName(line.app) || !isTime(line.time)) return 'invalid'
-    const now = Date.now()
-    const removedAt = this.#removals.size === 0 ? undefined : this.#removals.get(line.app)
-    if (removedAt !== undefined && line.time <= removedAt && now - removedAt < lateness) return 'removed'
-    if (!this.#limits.take(line.source, line.app, Buffer.byteLength(line.text), performance.now())) return 'rate'
-    return this.#options.store.append(line, now)
+    const now = performance.now()
+    const removal = this.#removals.size === 0 ? undefined : this.#removals.get(line.app)
+    if (removal !== undefined && line.time <= removal.time && now - removal.at < lateness) return 'removed'
+    if (!this.#limits.take(line.source, line.app, Buffer.byteLength(line.text), now)) return 'rate'
+    return this.#options.store.append(line, Date.now())
   }
 
   #pass(line: LogLine): void {

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import pino from 'pino'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { authority, clientCertificate, serverCertificate } from '#test/cluster/certificates.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
 import type { LoggerConfig } from './config.ts'
@@ -138,6 +138,21 @@ test('contract section 10: lines, 204, junk, odd paths, removal', async () => {
   expect((await call('/logs/foo')).status).toBe(204)
   logger.write(line({ time: Date.now() + 1, text: 'new' }))
   expect(await textOf('/logs/foo')).toContain('new')
+})
+
+test('a clock that is set back by an hour after a removal costs the next app of that name a minute', async () => {
+  await start()
+  await call('/logs/foo', 'DELETE')
+  vi.useFakeTimers({ toFake: ['Date', 'performance'] })
+  try {
+    vi.setSystemTime(Date.now() - 3_600_000)
+    logger.write(line({ time: Date.now(), text: 'on its way' }))
+    vi.advanceTimersByTime(61_000)
+    logger.write(line({ time: Date.now(), text: 'the next one' }))
+  } finally {
+    vi.useRealTimers()
+  }
+  expect(await textOf('/logs/foo')).toMatch(/^[^\n]*: the next one\n$/)
 })
 
 test('contract section 10: a log that cannot be read', async () => {
