@@ -24,9 +24,8 @@ else if (existsSync(node)) {
   const child = spawn(fileURLToPath(node), [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
     stdio: 'inherit',
   })
-  // The terminal tells both of us; what is sent to this process alone is passed on.
-  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
-  process.on('SIGINT', () => {})
+  // What is sent to this process alone is passed on. A terminal tells both of us, and once more does no harm.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.on('error', error => {
     console.error(`Error: ${fileURLToPath(node)} cannot be run: ${error.message}`)
     process.exitCode = 1

@@ -1,7 +1,9 @@
 // The command as a process: its launcher, its streams, programs of others, shells.
 
-import { execFile, spawnSync } from 'node:child_process'
+import { execFile, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { delimiter, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -56,6 +58,27 @@ test('whoever reads may stop', () => {
 // It said 0 for what it had not done.
 test('who cannot say what becomes of it does not say that all is well', () => {
   expect(shell('deis help | true; echo $PIPESTATUS')).toEqual({ code: 0, out: '141\n', err: '' })
+})
+
+// SIGINT was left to the terminal: who is not on one could not end it.
+test.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)('on a Node that knows no types, %s ends it as well', async (signal, code) => {
+  const server = createServer(socket => socket.on('error', () => {}).resume())
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  const controller = `http://127.0.0.1:${port}`
+  const profile = { username: 'u', ssl_verify: true, controller, token: 'a'.repeat(40), response_limit: 0 }
+  await writeFile(join(terminal.directory, 'waits.json'), JSON.stringify(profile))
+  const words = ['--no-strip-types', join(root, 'cli/bin/deis.mjs'), 'apps', '-c', './waits.json']
+  const child = spawn(process.execPath, words, { cwd: terminal.directory, env, stdio: 'ignore' })
+  const ended = once(child, 'exit')
+  // The one that was started by it waits for an answer.
+  await once(server, 'connection')
+  child.kill(signal)
+  expect(await ended).toEqual([code, null])
+  server.close()
 })
 
 test('groups of others are programs', async () => {
