@@ -1,4 +1,4 @@
-// The life of a service as a process: its command line, its start, its orderly end at SIGTERM or SIGINT. Exit codes: 0 after
+// The life of a service as a process: its command line, its start, its orderly end at SIGTERM, SIGINT or SIGHUP. Exit codes: 0 after
 // an orderly end, 64, 69 and 70 as in kit/exit.ts; a second signal ends at once.
 
 import { exitCode, explainExit } from './exit.ts'

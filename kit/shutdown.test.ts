@@ -18,6 +18,8 @@ const seconds: [first: ShutdownSignal, second: ShutdownSignal, code: number][] =
   ['SIGTERM', 'SIGTERM', 143],
   ['SIGTERM', 'SIGINT', 130],
   ['SIGINT', 'SIGINT', 130],
+  ['SIGHUP', 'SIGTERM', 143],
+  ['SIGTERM', 'SIGHUP', 129],
 ]
 for (const [first, second, code] of seconds)
   test(`${first} ends in order, ${second} after it at once`, () => {

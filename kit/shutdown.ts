@@ -1,8 +1,8 @@
-// SIGTERM and SIGINT: the first one asks for an orderly end, the second one ends at once.
+// SIGTERM, SIGINT, and SIGHUP, which is a terminal that goes: the first one asks for an orderly end, the second one ends at once.
 
 import { constants } from 'node:os'
 
-const signals = ['SIGTERM', 'SIGINT'] as const
+const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
 export type ShutdownSignal = (typeof signals)[number]
 
 /** The part of `process` that is needed here. */
@@ -13,7 +13,7 @@ export interface SignalTarget {
 }
 
 /**
- * Calls `graceful` on the first signal; a second signal of either kind exits with 128 plus its number, whatever
+ * Calls `graceful` on the first signal; a second signal of any kind exits with 128 plus its number, whatever
  * `graceful` is doing. Disposing takes the listeners away again.
  */
 export function onShutdown(graceful: (signal: ShutdownSignal) => void, target: SignalTarget = process): Disposable {

@@ -114,6 +114,14 @@ test('Ctrl-C leaves no process behind, and the next start has the app again', as
   expect(await left()).toEqual([await process()])
 })
 
+// Apps went on for ever, as the next start alone ends what is left.
+test('who closes the terminal leaves no process behind', async () => {
+  await process()
+  expect(await platform.stop('SIGHUP')).toBe(0)
+  expect(await left()).toEqual([])
+  await startAgain()
+})
+
 test('one that was killed is gone on with', async () => {
   const before = await process()
   expect(await platform.stop('SIGKILL')).toBe('SIGKILL')
