@@ -105,6 +105,7 @@ async function lastLines(
   slots: Slots,
 ): Promise<void> {
   using slot = await slots.take()
+  if (response.destroyed) return
   if (slot === null) return busy(response)
   const found = lines === 0 ? [] : await store.tail(app, sources, { lines, octets: maxOctets })
   if (found.length === 0) {
@@ -133,6 +134,7 @@ async function follow(
     // From here on lines reach the follower; what came before is what the store has in the same moment.
     if (slot === null || !followers.add(app, follower)) return busy(response)
     const older = lines === 0 ? [] : await store.tail(app, sources, { lines, octets: maxOctets })
+    if (response.destroyed) return
     response.writeHead(200, { ...plain, 'cache-control': 'no-cache' })
     follower.begin(older.map(line => `${textOfLine(line)}\n`).join(''))
     // Who takes nothing is cut off by the follower.
@@ -192,6 +194,8 @@ const plain = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-opt
 
 /** The reader has all of it, or is gone, or was too slow. */
 async function untilTaken(response: ServerResponse): Promise<void> {
+  // Who went while it was made does not go again.
+  if (response.destroyed) return
   const over = new AbortController()
   const { signal } = over
   const taken = new Promise<void>(resolve => response.once('finish', resolve).once('close', resolve))
