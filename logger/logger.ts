@@ -189,9 +189,13 @@ export class Logger {
   async #remove(app: string): Promise<void> {
     this.#lines.removed(app)
     this.#followers.end(app)
-    await this.#drains.delete(app)
-    await this.#store.remove(app)
-    this.#metrics.forget(app)
+    try {
+      await this.#drains.delete(app)
+    } finally {
+      // Whatever becomes of the log drain: a disk that is too full to forget it is the better for it.
+      await this.#store.remove(app)
+      this.#metrics.forget(app)
+    }
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -275,6 +275,22 @@ test('removing the app removes its log drain; the file is read again', async () 
   await expect(start()).rejects.toThrow('drains.json cannot be read')
   await rm(file)
   await start()
+})
+
+// On a disk that was full nothing of the app could be removed, which would have made room.
+test('the lines of an app go although its log drain cannot be forgotten', async () => {
+  await start()
+  expect(await put('foo', 'syslog+tls://logs.example')).toBe(204)
+  write()
+  expect(await logOf('foo')).not.toBe('')
+  await mkdir(join(folder, 'drains.json.new'))
+  const remove = () =>
+    fetch(`http://127.0.0.1:${logger.httpPort}/logs/foo`, { method: 'DELETE', headers: { connection: 'close' } })
+  expect((await remove()).status).toBe(500)
+  expect(await logOf('foo')).toBe('')
+  await rm(join(folder, 'drains.json.new'), { recursive: true })
+  expect((await remove()).status).toBe(200)
+  expect((await call('GET', 'foo')).status).toBe(404)
 })
 
 test('that an app was told of lost lines is not told again, when the log drain has no room for that either', async () => {
