@@ -8,3 +8,10 @@ export const namespace = 'deis'
 
 /** What the registry is called in tokens. */
 export const registryService = 'deis-registry'
+
+/** Where what listens at the address is reached from this machine, as part of a URL. */
+export function ownHost(address: string): string {
+  if (address === '0.0.0.0') return '127.0.0.1'
+  if (address === '::') return '[::1]'
+  return address.includes(':') ? `[${address}]` : address
+}

@@ -18,7 +18,7 @@ import type { PlatformConfig } from './config.ts'
 import { dataPaths } from './data-paths.ts'
 import { type LineSink, requestLines } from './lines.ts'
 import { Manifests } from './manifests.ts'
-import { namespace, platformDomain, registryService } from './names.ts'
+import { namespace, ownHost, platformDomain, registryService } from './names.ts'
 import { Secrets } from './secrets.ts'
 import type { RunningController } from './services/controller.ts'
 import { configOf, type RunningService } from './services/running.ts'
@@ -75,6 +75,11 @@ export class Platform {
       await platform.stop().catch(() => {})
       throw error
     }
+  }
+
+  /** IP address of the ports. */
+  get address(): string {
+    return this.#config.address
   }
 
   get ports(): PlatformPorts {
@@ -191,12 +196,8 @@ export class Platform {
     throw new StartupError(exitCode.unavailable, `the API does not answer through the router: ${last}`)
   }
 
-  /** Where we reach the router ourselves, as part of a URL. */
   get #host(): string {
-    const { address } = this.#config
-    if (address === '0.0.0.0') return '127.0.0.1'
-    if (address === '::') return '[::1]'
-    return address.includes(':') ? `[${address}]` : address
+    return ownHost(this.#config.address)
   }
 
   async #stop(): Promise<void> {

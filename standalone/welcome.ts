@@ -1,19 +1,21 @@
 // What `npm start` prints when everything is up.
 
 import { fileURLToPath } from 'node:url'
-import { platformDomain } from './names.ts'
+import { ownHost, platformDomain } from './names.ts'
 import type { PlatformPorts } from './platform.ts'
 
 const ownRoot = fileURLToPath(new URL('..', import.meta.url))
 
 export interface Welcomed {
   readonly ports: PlatformPorts
+  /** IP address that these listen on. */
+  readonly address: string
   /** Who had one has been here before. */
   readonly hasAdministrator: boolean
 }
 
 /** `root`: of the checkout, with a slash at its end. */
-export function welcome({ ports, hasAdministrator }: Welcomed, root = ownRoot): string {
+export function welcome({ ports, address, hasAdministrator }: Welcomed, root = ownRoot): string {
   const { http, https, builder, admin } = ports
   const port = http === 80 ? '' : `:${http}`
   const controller = `http://deis.${platformDomain}${port}`
@@ -40,12 +42,21 @@ Log in, in another terminal; your apps are at ${apps}:
   deis apps`
   return `
 Deis Workflow is up: ${controller}, apps at ${apps}
-(HTTPS: ${https}, self-signed; git over SSH: ${builder}; router: http://127.0.0.1:${admin})
-
+(HTTPS: ${https}, self-signed; git over SSH: ${builder}; router: http://${ownHost(address)}:${admin})
+${everywhere.has(address) ? '' : elsewhere(address)}
 ${hasAdministrator ? again : first}
 
 Ctrl-C stops everything; the next start goes on where it was.
 
+`
+}
+
+/** At which names under `localhost` are answered. */
+const everywhere: ReadonlySet<string> = new Set(['127.0.0.1', '::1', '0.0.0.0', '::'])
+
+function elsewhere(address: string): string {
+  return `Names under ${platformDomain} lead to this machine's 127.0.0.1, where nothing listens: it is at ${address} alone.
+--address 0.0.0.0 listens everywhere.
 `
 }
 
