@@ -228,10 +228,10 @@ async function textOf(message: IncomingMessage): Promise<string> {
 }
 
 async function unpacked(message: IncomingMessage): Promise<AsyncIterable<Buffer>> {
-  const { createGunzip } = await import('node:zlib')
-  const body = message.pipe(createGunzip())
-  // When the connection ends, the unpacker would wait for more.
-  message.once('error', error => body.destroy(error))
+  const [{ createGunzip }, { pipeline }] = await Promise.all([import('node:zlib'), import('node:stream')])
+  const body = createGunzip()
+  // When the connection breaks, or has broken meanwhile, the unpacker would wait for more.
+  pipeline(message, body, () => {})
   return body
 }
 

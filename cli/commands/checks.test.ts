@@ -46,6 +46,9 @@ describe('config', () => {
     ['A-B=c', "'A-B=c' does not match the pattern 'key=var', ex: MODE=test"],
   ])('%j', (word, values) => expect(plain(outcome(() => parseVariables([word])))).toEqual(values))
 
+  test('a byte order mark is no part of the first name', () =>
+    expect(plain(parseEnvironmentFile('\ufeffA=b\n'))).toEqual({ A: 'b' }))
+
   test('lines of a file, as Windows writes it too', () =>
     expect(plain(parseEnvironmentFile('# x\r\nA=b\r\n\r\nC=d\n'))).toEqual({ A: 'b', C: 'd' }))
 

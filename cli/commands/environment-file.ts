@@ -31,7 +31,8 @@ function variableLine(key: string, value: string): string {
 /** The variables of a file. Throws a Fault for a line that is none. Empty lines and those that begin with `#` are left out. */
 export function parseEnvironmentFile(text: string): Record<string, string> {
   const values: Record<string, string> = Object.create(null)
-  for (const each of text.split('\n')) {
+  // Some editors begin a file with a byte order mark.
+  for (const each of text.replace(/^\ufeff/, '').split('\n')) {
     const line = each.replace(/^\r+|\r+$/g, '')
     if (line === '') continue
     const [, key, quoted] = exported.exec(line) ?? []

@@ -23,8 +23,10 @@ export async function showLogs(context: Context, app: string, { lines, follow, s
   const { output } = context
   if (follow) {
     const printer = new LinePrinter(output)
-    await client.stream(path, text => printer.take(text)).catch(asNoLogs)
-    printer.end()
+    await client
+      .stream(path, text => printer.take(text))
+      .catch(asNoLogs)
+      .finally(() => printer.end())
     return
   }
   const { text } = await client.call('GET', path).catch(asNoLogs)

@@ -496,6 +496,19 @@ describe('logs', () => {
   })
 })
 
+test('a log that breaks off is shown to its last letter', async () => {
+  const port = await listen(
+    createServer((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/plain', DEIS_API_VERSION: '2.3' })
+      response.write('one\ntwo, and its e', () => response.destroy())
+    }),
+  )
+  await loggedIn(`http://127.0.0.1:${port}`)
+  const { code, out, err } = await deis('logs -a shop -f')
+  expect([code, out]).toEqual([1, 'one\ntwo, and its e\n'])
+  expect(err).toMatch(/^Error: The answer of http:\/\/127\.0\.0\.1:\d+ broke off/)
+})
+
 describe('--debug', () => {
   test('shows requests without secrets', async () => {
     const { port } = await serve(({ path }) =>
