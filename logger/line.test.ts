@@ -47,9 +47,18 @@ const lines: [text: string, line: string][] = [
   ['\n', ''],
   ['é'.repeat(maxText), 'é'.repeat(maxText / 2)],
   [`x${'é'.repeat(maxText)}`, `x${'é'.repeat(maxText / 2 - 1)}`],
+  [`xy${'😀'.repeat(maxText)}`, `xy${'😀'.repeat(maxText / 4 - 1)}`],
+  // Octets that are no UTF-8 came out as nothing, when they were too many.
+  ['\ufffd'.repeat(maxText), '\ufffd'.repeat(maxText / 3)],
 ]
 test.for(lines)('one line: %#', ([text, wanted]) => {
   expect(oneLine(text)).toBe(wanted)
+})
+
+// One of these took a tenth of a second, so that an app with a few of them a second had the logger for itself.
+test('long lines of what is no UTF-8 take no longer than others', () => {
+  const line = `${'\ufffd'.repeat(5400)}${'a'.repeat(4000)}`
+  for (let i = 0; i < 500; i++) expect(oneLine(line).length).toBe(5400 + maxText - 3 * 5400)
 })
 
 const now = Date.parse('2026-11-29T04:00:00Z')

@@ -2,6 +2,7 @@
 // (registry contract, section 10). Pure.
 
 import { isIP } from 'node:net'
+import { wholeCharacters } from '#kit/children/lines.ts'
 import { canonicalAddress } from '#kit/ip-address.ts'
 
 /** Who wrote a line. A flood of one pushes out no lines of another. */
@@ -84,9 +85,6 @@ const octalOf = { '\n': '#012', '\r': '#015', '\0': '#000' } as const
 function bounded(text: string): string {
   // A unit of UTF-16 takes three octets at most.
   if (text.length * 3 <= maxText || Buffer.byteLength(text) <= maxText) return text
-  // What is left of a character that was cut is no character.
-  return Buffer.from(text.slice(0, maxText))
-    .subarray(0, maxText)
-    .toString()
-    .replace(/\ufffd+$/, '')
+  const octets = Buffer.from(text.slice(0, maxText))
+  return octets.toString('utf8', 0, wholeCharacters(octets, maxText))
 }
