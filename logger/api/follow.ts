@@ -1,5 +1,5 @@
 // An answer that does not end: the last lines, then each line as it comes. A reader that is too slow is told how many lines it did not
-// get, and one that takes nothing at all is cut off.
+// get, and one that does not take what waits for it is cut off.
 
 import type { ServerResponse } from 'node:http'
 import type { Follower } from '../followers.ts'
@@ -7,7 +7,7 @@ import { type LogLine, type LogSource, textOfLine } from '../line.ts'
 
 /** Octets that wait for a reader; what comes while there are more is left out. */
 const maxWaiting = 256 * 1024
-/** How long a reader may take nothing, milliseconds. */
+/** How long what waits for a reader may do so, milliseconds: as long as other answers, whose memory is bounded by it. */
 const patience = 60_000
 
 export class FollowingAnswer implements Follower {
