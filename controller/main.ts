@@ -19,11 +19,14 @@ const [{ Controller }, { openCluster }, { imagesOf, openRegistry, openRegistryTo
     import('./store/open-store.ts'),
   ])
 
+/** Milliseconds; less than it takes Kubernetes to start us anew because we do not answer. */
+const databasePatience = 30_000
+
 await runProgram({
   name: 'deis-controller',
   parse: () => parseConfig(process.argv.slice(2), process.env, version),
   async start(config, log) {
-    const store = await openStore(config.database, { log })
+    const store = await openStore(config.database, { log, patience: databasePatience })
     const line = (app: string, name: string, text: string): boolean =>
       process.stdout.write(`[${app}] ${name}: ${text}\n`)
     const registryTokens = await openRegistryTokens(config)

@@ -10,6 +10,8 @@ export interface StoreOptions {
   readonly log: Logger
   /** Milliseconds since the epoch; the machine's clock when absent. */
   readonly wallClock?: () => number
+  /** Milliseconds to wait for a server that is not there yet; 0 when absent. PostgreSQL only. */
+  readonly patience?: number
   /** Connections for queries, beside the one for locks: PostgreSQL only. */
   readonly connections?: number
 }

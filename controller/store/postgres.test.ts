@@ -52,6 +52,26 @@ describe.skipIf(withoutPostgres !== null)('PostgreSQL', () => {
     while ((await sessions(database, granted)).length !== count);
   }
 
+  test('a database that is not there yet, as its server starts together with us', async () => {
+    await using late = await PostgresServer.start()
+    const database = await late.createDatabase()
+    await late.kill()
+    const isMissed = Promise.withResolvers<void>()
+    const waiting = createLogger({
+      destination: {
+        write(line) {
+          if (line.includes('the database is not there yet')) isMissed.resolve()
+        },
+      },
+    })
+    const opening = openStore(database, { log: waiting, patience: 60_000 })
+    await isMissed.promise
+    await late.restart()
+    const store = await opening
+    await store.ping()
+    await store.close()
+  })
+
   test('replicas that start together on an empty database', () =>
     replicas(6, async stores => {
       for (const store of stores) await store.ping()

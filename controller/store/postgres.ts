@@ -1,5 +1,6 @@
 // The store in a PostgreSQL, for any number of replicas.
 
+import { setTimeout as delay } from 'node:timers/promises'
 import { Kysely } from 'kysely'
 import pg from 'pg'
 import { exitCode, StartupError } from '#kit/exit.ts'
@@ -25,10 +26,12 @@ const queryTimeout = statementTimeout + 5_000
 /** A transaction whose process stands still holds rows. */
 const idleInTransactionTimeout = 30_000
 const idleTimeout = 60_000
+/** Between two looks for a server that is not there yet. */
+const retryAfter = 250
 
 export async function openPostgres(target: PostgresTarget, options: StoreOptions): Promise<Store> {
   const connection = connectionOf(target)
-  await prepare(target)
+  await prepare(target, options)
   const pool = makePool(options.log, {
     ...connection,
     application_name: 'deis-controller',
@@ -58,8 +61,28 @@ export async function openPostgres(target: PostgresTarget, options: StoreOptions
   }
 }
 
-/** Migrates, on a connection of its own: a migration may take longer than a statement may, and so may waiting for another replica's. */
-async function prepare(target: PostgresTarget): Promise<void> {
+/**
+ * Migrates, and waits for a server that is about to be there: who is started together with it, or while it moves, would
+ * only be started once more, and later each time.
+ */
+async function prepare(target: PostgresTarget, { log, patience = 0 }: StoreOptions): Promise<void> {
+  const end = performance.now() + patience
+  for (let isTold = false; ; isTold = true) {
+    try {
+      return await migrateOnce(target)
+    } catch (error) {
+      if (!isComing(error) || performance.now() > end) {
+        const why = `the database ${nameOf(target)} cannot be used: ${reasonOf(error)}`
+        throw new StartupError(exitCode.unavailable, why, { cause: error })
+      }
+      if (!isTold) log.warn({ database: nameOf(target), reason: reasonOf(error) }, 'the database is not there yet')
+      await delay(retryAfter)
+    }
+  }
+}
+
+/** On a connection of its own: a migration may take longer than a statement may, and so may waiting for another replica's. */
+async function migrateOnce(target: PostgresTarget): Promise<void> {
   const pool = makePool(null, {
     ...connectionOf(target),
     application_name: 'deis-controller migration',
@@ -69,12 +92,18 @@ async function prepare(target: PostgresTarget): Promise<void> {
   const db = new Kysely<Schema>({ dialect: new PostgresPoolDialect(pool, () => {}) })
   try {
     await migrate(db, 'postgres')
-  } catch (error) {
-    const why = `the database ${nameOf(target)} cannot be used: ${reasonOf(error)}`
-    throw new StartupError(exitCode.unavailable, why, { cause: error })
   } finally {
     await db.destroy()
   }
+}
+
+/** SQLSTATE: it starts, stops, or was stopped (PostgreSQL, appendix A, class 57). */
+const comingStates = new Set(['57P01', '57P02', '57P03'])
+
+function isComing(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.every(isComing)
+  const { code, syscall } = error as NodeJS.ErrnoException
+  return syscall === 'connect' || syscall === 'getaddrinfo' || comingStates.has(code ?? '')
 }
 
 function makePool(log: Logger | null, options: pg.PoolConfig): pg.Pool {
