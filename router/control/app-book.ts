@@ -1,11 +1,12 @@
 // The annotated Services that are routed, or would be if others did not own their hosts:
 //
-//   Service ─▶ translation ─▶ claims on hosts ─▶ settle: what is its own to serve ─▶ routes
-//                    └─▶ locations of other apps ──▲
+//   Service ─▶ translation ─▶ enter: claims on hosts that its namespace may have ─▶ settle: what is its own to serve ─▶ routes
+//                    └─▶ locations of other apps ─────────────────────────────────────▲
 //
 // A change settles the Service that changed, those whose hosts changed hands, and the apps whose locations it serves.
 
 import { compareText } from '#kit/compare-text.ts'
+import type { Hostname } from '../model/hostname.ts'
 import type { ObjectRef, Problem } from '../model/problem.ts'
 import type { HostMatch } from '../model/route.ts'
 import { quote } from './annotation.ts'
@@ -13,7 +14,9 @@ import { certificateId } from './certificate.ts'
 import type { CertificateBook } from './certificate-book.ts'
 import { Claims, claimKey } from './claims.ts'
 import type { Contender } from './contender.ts'
+import { type DomainEntry, hostOf } from './domain.ts'
 import type { Expression } from './expression-bound.ts'
+import { type HostTitles, heldWhy, hostHeld } from './host-titles.ts'
 import { addLocations, type Handler, locationsKey } from './location.ts'
 import { refKey } from './object-shape.ts'
 import type { ProblemBook } from './problem-book.ts'
@@ -24,6 +27,7 @@ import { platformSecret, type ServiceContext, type ServiceTranslation } from './
 export interface AppBookOptions {
   /** The router's own. */
   readonly namespace: string
+  readonly titles: HostTitles
   readonly routes: RouteBook
   readonly certificates: CertificateBook
   readonly problems: ProblemBook
@@ -32,6 +36,7 @@ export interface AppBookOptions {
 const noRank = ''
 
 export class AppBook {
+  readonly #titles: HostTitles
   readonly #routes: RouteBook
   readonly #certificates: CertificateBook
   readonly #problems: ProblemBook
@@ -41,10 +46,13 @@ export class AppBook {
   /** Who has a literal entry in its `domains`, and who asks for paths of the app that does. */
   readonly #entries = new Claims()
   readonly #handlers = new Claims()
+  /** Those whose claims are to be made, or made anew. */
+  readonly #unentered = new Set<string>()
   readonly #unsettled = new Map<string, ObjectRef>()
   #moved = new Set<string>()
 
-  constructor({ namespace, routes, certificates, problems }: AppBookOptions) {
+  constructor({ namespace, titles, routes, certificates, problems }: AppBookOptions) {
+    this.#titles = titles
     this.#routes = routes
     this.#certificates = certificates
     this.#problems = problems
@@ -63,29 +71,44 @@ export class AppBook {
     if (translation === null) this.#apps.delete(key)
     else this.#apps.set(key, { ref, translation })
     const certificates = certificatesOf(translation)
-    const hosts = [...certificates.keys()]
     for (const [host, certificate] of certificatesOf(before?.translation ?? null))
       if (certificates.get(host) !== certificate) this.#moved.add(host)
-    const changed = new Set<string>()
-    for (const host of this.#hosts.replace(ref, rankless(hosts))) {
-      this.#moved.add(host)
-      this.#unsettleAll(this.#hosts.claimants(host))
-    }
-    for (const entry of this.#entries.replace(ref, rankless(translation?.app.domains ?? []))) changed.add(entry)
-    const asked = [before?.translation.locations?.domain, translation?.locations?.domain]
-    for (const entry of asked) if (entry !== undefined) changed.add(entry)
+    const claim =
+      translation === null
+        ? null
+        : { created: translation.created, hosts: translation.drafts.map(({ route }) => route.host) }
+    this.#titles.replace(ref, claim)
     this.#handlers.replace(ref, rankless(translation?.locations ? [translation.locations.domain] : []))
-    for (const entry of changed) {
-      this.#unsettleAll(this.#entries.claimants(entry))
-      this.#unsettleAll(this.#handlers.claimants(entry))
-    }
-    if (translation !== null) this.#unsettled.set(key, ref)
-    else {
+    const asked = [before?.translation.locations?.domain, translation?.locations?.domain]
+    for (const entry of asked) if (entry !== undefined) this.#unsettleEntry(entry)
+    if (translation !== null) {
+      this.#unentered.add(key)
+      this.#unsettled.set(key, ref)
+    } else {
+      this.#claim(ref, [], [])
+      this.#unentered.delete(key)
       this.#unsettled.delete(key)
       this.#routes.replace(key, [])
       this.#problems.set(key, problems)
       this.#problems.set(`locations of ${key}`, [])
     }
+  }
+
+  /** Makes the claims of what has been put, and those of the Services of these keys, whose titles have moved. */
+  enter(moved: ReadonlySet<string>, { settings: { platformDomain } }: ServiceContext): void {
+    for (const key of moved) if (this.#apps.has(key)) this.#unentered.add(key)
+    for (const key of this.#unentered) {
+      const { ref, translation } = this.#apps.get(key)!
+      const { drafts, app } = translation
+      const isFree = (host: string): boolean => this.#titles.holder(host, ref.namespace) === null
+      const hosts = drafts.map(({ route }) => claimKey(route.host)).filter(isFree)
+      // Of an app all of whose hosts are its own every entry is, and there is nothing to look up.
+      const isWhole = hosts.length === drafts.length
+      const entries = isWhole ? app.domains : app.domains.filter(entry => isFree(hostKeyOf(entry, platformDomain)))
+      this.#claim(ref, hosts, entries)
+      this.#unsettled.set(key, ref)
+    }
+    this.#unentered.clear()
   }
 
   /** The Service that owns a host, of the key that `claimKey` gives; null: none. */
@@ -103,12 +126,34 @@ export class AppBook {
   /** Those whose hosts `matches` says yes to, and which others own. */
   *contenders(matches: (host: HostMatch) => boolean): Iterable<Contender> {
     for (const { ref, translation } of this.#apps.values())
-      for (const { route } of translation.drafts) {
-        const owner = matches(route.host) ? this.#hosts.owner(claimKey(route.host)) : null
-        if (owner === null || refKey(owner) === refKey(ref)) continue
-        const why = 'the host belongs to another Service, which comes first by namespace and name'
-        yield { object: ref, host: route.host, path: route.path, reason: 'host-taken', owner, why }
+      for (const draft of translation.drafts) {
+        const { host, path } = draft.route
+        if (!matches(host)) continue
+        const key = claimKey(host)
+        const holder = this.#titles.holder(key, ref.namespace)
+        if (holder !== null) {
+          yield { object: ref, host, path, reason: 'host-taken', owner: holder.object, why: heldWhy }
+          continue
+        }
+        const owner = this.#hosts.owner(key)
+        if (owner === null) continue
+        if (refKey(owner) === refKey(ref)) yield* this.#strangersAt(ref, translation, draft)
+        else {
+          const why = 'the host belongs to another Service, which comes first by namespace and name'
+          yield { object: ref, host, path, reason: 'host-taken', owner, why }
+        }
       }
+  }
+
+  /** Those that ask for paths of a host, and are not admitted there. */
+  *#strangersAt(owner: ObjectRef, translation: ServiceTranslation, { route }: RouteDraft): Iterable<Contender> {
+    for (const { ref, translation: asked } of this.#handlersOf(refKey(owner), translation)) {
+      if (this.#titles.admits(ref.namespace, owner.namespace)) continue
+      for (const path of asked.locations?.prefixes ?? []) {
+        const match = { kind: 'text-prefix', path } as const
+        yield { object: ref, host: route.host, path: match, reason: 'path-taken', owner, why: strangerWhy }
+      }
+    }
   }
 
   /** The hosts that have changed their owner, or their certificate, since the last call. */
@@ -146,17 +191,24 @@ export class AppBook {
 
   #settle(key: string, { ref, translation }: Handler, { settings }: ServiceContext): void {
     const problems = [...translation.problems]
-    const located = addLocations(translation, this.#handlersOf(key, translation), settings)
-    this.#problems.set(`locations of ${key}`, located.problems)
+    const handlers = this.#handlersOf(key, translation)
+    const isAdmitted = (handler: Handler): boolean => this.#titles.admits(handler.ref.namespace, ref.namespace)
+    const strangers = handlers.filter(handler => !isAdmitted(handler))
+    const located = addLocations(translation, handlers.filter(isAdmitted), settings)
+    this.#problems.set(`locations of ${key}`, [
+      ...located.problems,
+      ...strangers.map(handler => notAdmitted(handler, ref.namespace)),
+    ])
     const own: RouteDraft[] = []
     const lost = new Set<string>()
     for (const draft of located.drafts) {
       const host = claimKey(draft.route.host)
+      const holder = this.#titles.holder(host, ref.namespace)
       const owner = this.#hosts.owner(host)
-      if (owner === null || refKey(owner) === key) own.push(draft)
+      if (holder === null && (owner === null || refKey(owner) === key)) own.push(draft)
       else if (!lost.has(host)) {
         lost.add(host)
-        problems.push(hostConflict(ref, host, owner))
+        problems.push(holder === null ? hostConflict(ref, host, owner!) : hostHeld(ref, host, holder))
       }
     }
     this.#routes.replace(key, own)
@@ -205,6 +257,20 @@ export class AppBook {
     return problems
   }
 
+  #claim(ref: ObjectRef, hosts: readonly string[], entries: readonly string[]): void {
+    for (const host of this.#hosts.replace(ref, rankless(hosts))) {
+      this.#moved.add(host)
+      this.#unsettleAll(this.#hosts.claimants(host))
+    }
+    for (const entry of this.#entries.replace(ref, rankless(entries))) this.#unsettleEntry(entry)
+  }
+
+  /** Those who have this entry, and those who ask for its paths. */
+  #unsettleEntry(entry: string): void {
+    this.#unsettleAll(this.#entries.claimants(entry))
+    this.#unsettleAll(this.#handlers.claimants(entry))
+  }
+
   #unsettleAll(refs: readonly ObjectRef[]): void {
     for (const ref of refs) this.#unsettled.set(refKey(ref), ref)
   }
@@ -225,6 +291,21 @@ export function uncovered(object: ObjectRef, certificate: string, host: string):
 function hostConflict(object: ObjectRef, host: string, { kind, namespace, name }: ObjectRef): Problem {
   const message = `${host} belongs to ${kind} ${namespace}/${name}, which comes first by namespace and name`
   return { code: 'host-conflict', severity: 'warning', object, message }
+}
+
+/** Of whose hosts another app may not have a part, and why, without a name. */
+const strangerWhy = 'the host belongs to another namespace, and only its own apps may have paths of it'
+
+function notAdmitted({ ref: object, translation }: Handler, namespace: string): Problem {
+  const domain = quote(translation.locations?.domain ?? '')
+  const message = `${locationsKey}: the hosts of ${domain} belong to namespace ${namespace}, and nginx.hostOwnership lets no other have paths of them`
+  return { code: 'path-conflict', severity: 'warning', object, message }
+}
+
+/** The empty text for one that is too long: nobody has it. */
+function hostKeyOf(entry: DomainEntry, platformDomain: Hostname | null): string {
+  const target = hostOf(entry, platformDomain)
+  return target === null ? '' : claimKey(target.host)
 }
 
 function rankless(things: readonly string[]): ReadonlyMap<string, string> {

@@ -1,6 +1,7 @@
 // The Ingresses of our classes, and which of their rules are in force:
 //
-//   Ingress ─▶ class ours? ─▶ translation ─▶ claims on slots (host and path) and on certificates of hosts
+//   Ingress ─▶ class ours? ─▶ translation ─▶ enter: claims on slots (host and path) of hosts that its namespace may have,
+//                                                 and on certificates of hosts
 //                                                 └─▶ settle: what it has, where it leads, with which certificate ─▶ routes
 //
 // A host that an annotated Service owns is closed to Ingresses, but for challenges from the Service's own namespace.
@@ -18,8 +19,9 @@ import { certificateId } from './certificate.ts'
 import type { CertificateBook } from './certificate-book.ts'
 import { Claims } from './claims.ts'
 import type { Contender } from './contender.ts'
+import { type HostHolder, type HostTitles, heldWhy, hostHeld } from './host-titles.ts'
 import { type IngressDraft, type IngressTranslation, translateIngress } from './ingress.ts'
-import { certificateTopics, IngressCertificates, type ServedHost } from './ingress-certificates.ts'
+import { IngressCertificates, type ServedHost } from './ingress-certificates.ts'
 import { IngressClasses } from './ingress-class.ts'
 import { type IngressShape, readIngress } from './ingress-shape.ts'
 import { Interests } from './interests.ts'
@@ -40,6 +42,7 @@ export interface IngressBookOptions {
   /** Whether Ingresses that name no class are ours too. */
   readonly withoutClass: boolean
   readonly externalNames: boolean
+  readonly titles: HostTitles
   /** The Service of this key, checked; null: there is none. */
   readonly service: (key: string) => Service | null
   /** The annotated Service that owns the host of this key; null: none. */
@@ -65,6 +68,8 @@ type Standing =
   | { readonly kind: 'own' }
   /** On the host of a Service, of which `host` is the draft. */
   | { readonly kind: 'guest'; readonly host: RouteDraft | null }
+  /** Another namespace has the host. */
+  | { readonly kind: 'held'; readonly holder: HostHolder }
   | { readonly kind: 'closed' | 'taken'; readonly owner: ObjectRef }
 
 export class IngressBook {
@@ -77,6 +82,8 @@ export class IngressBook {
   readonly #certificates: IngressCertificates
   /** Topics: `class NAME`, `host HOST`, `certificate TOPIC`, `secret ID`, and keys of Services. */
   readonly #interests = new Interests()
+  /** Those whose claims are to be made, or made anew. */
+  readonly #unentered = new Set<string>()
   readonly #unsettled = new Set<string>()
   /** Those whose Problems with certificates are to be looked at. */
   readonly #unnoted = new Set<string>()
@@ -84,7 +91,7 @@ export class IngressBook {
   constructor(options: IngressBookOptions) {
     this.#options = options
     this.#classes = new IngressClasses(options.controller, options.problems)
-    this.#certificates = new IngressCertificates(options.certificates)
+    this.#certificates = new IngressCertificates(options.certificates, options.titles)
   }
 
   ingresses(change: Change<Ingress>): void {
@@ -145,6 +152,24 @@ export class IngressBook {
     }
   }
 
+  /** Makes the claims of what has been read, and those of the Ingresses of these keys, whose titles have moved. */
+  enter(moved: ReadonlySet<string>): void {
+    for (const key of moved) if (this.#served.has(key)) this.#unentered.add(key)
+    for (const key of this.#unentered) {
+      const { ref, created, drafts } = this.#served.get(key)!
+      const slots = new Map<string, string>()
+      for (const draft of drafts) {
+        if (this.#options.titles.holder(draft.hostKey, ref.namespace) !== null) continue
+        const rank = `${draft.fallback ? 'fallback' : 'explicit'} ${created}`
+        slots.set(draft.slot, rank)
+        if (draft.isChallenge) slots.set(ownSlot(draft, ref), rank)
+      }
+      this.#claim(ref, slots)
+      this.#unsettled.add(key)
+    }
+    this.#unentered.clear()
+  }
+
   /** Puts into force what each Ingress that something happened to has. */
   settle(settings: RouterSettings): void {
     // Who serves what first: whose certificates count depends on it, for others too.
@@ -186,7 +211,9 @@ export class IngressBook {
       for (const draft of drafts) {
         const { host, path } = draft
         const standing = matches(host) ? this.#standing(key, ref, draft) : null
-        if (standing?.kind === 'closed') {
+        if (standing?.kind === 'held') {
+          yield { object: ref, host, path, reason: 'host-taken', owner: standing.holder.object, why: heldWhy }
+        } else if (standing?.kind === 'closed') {
           const why = 'the host belongs to a Service, whose annotations ask for the whole host'
           yield { object: ref, host, path, reason: 'host-taken', owner: standing.owner, why }
         } else if (standing?.kind === 'taken') {
@@ -225,15 +252,10 @@ export class IngressBook {
     const key = refKey(ref)
     const topics = new Set<string>()
     if (shape !== null && shape.className !== null) topics.add(`class ${shape.className}`)
-    const slots = new Map<string, string>()
     if (translation !== null) {
-      const { created, drafts } = translation
-      for (const draft of drafts) {
-        const rank = `${draft.fallback ? 'fallback' : 'explicit'} ${created}`
-        slots.set(draft.slot, rank)
-        if (draft.isChallenge) slots.set(ownSlot(draft, ref), rank)
+      for (const draft of translation.drafts) {
         topics.add(`host ${draft.hostKey}`)
-        for (const topic of certificateTopics(draft.host)) topics.add(`certificate ${topic}`)
+        for (const topic of this.#certificates.topics(draft.host, ref)) topics.add(`certificate ${topic}`)
         if (draft.backend.kind === 'service') topics.add(serviceKey(ref.namespace, draft.backend.name))
       }
       for (const { secret } of translation.certificates.values())
@@ -242,14 +264,24 @@ export class IngressBook {
     if (translation !== null) this.#served.set(key, translation)
     else this.#served.delete(key)
     this.#interests.replace(key, topics)
-    for (const slot of this.#slots.replace(ref, slots)) this.#unsettleAll(this.#slots.claimants(slot).map(refKey))
-    if (translation !== null) this.#unsettled.add(key)
-    else {
+    const claim =
+      translation === null ? null : { created: translation.created, hosts: translation.drafts.map(({ host }) => host) }
+    this.#options.titles.replace(ref, claim)
+    if (translation !== null) {
+      this.#unentered.add(key)
+      this.#unsettled.add(key)
+    } else {
+      this.#claim(ref, new Map())
+      this.#unentered.delete(key)
       this.#nameCertificates(ref, '', new Map(), [])
       this.#unsettled.delete(key)
       this.#unnoted.add(key)
       this.#options.routes.replace(key, [])
     }
+  }
+
+  #claim(ref: ObjectRef, slots: ReadonlyMap<string, string>): void {
+    for (const slot of this.#slots.replace(ref, slots)) this.#unsettleAll(this.#slots.claimants(slot).map(refKey))
   }
 
   #nameCertificates(
@@ -264,6 +296,8 @@ export class IngressBook {
 
   /** Whether a draft comes into force, and if not, who has what it asks for. */
   #standing(key: string, ref: ObjectRef, draft: IngressDraft): Standing {
+    const holder = this.#options.titles.holder(draft.hostKey, ref.namespace)
+    if (holder !== null) return { kind: 'held', holder }
     const hostOwner = this.#options.hostOwner(draft.hostKey)
     const isGuest = hostOwner !== null && draft.isChallenge && hostOwner.namespace === ref.namespace
     if (hostOwner !== null && !isGuest) return { kind: 'closed', owner: hostOwner }
@@ -276,13 +310,19 @@ export class IngressBook {
     const { ref } = translation
     const problems = [...translation.problems]
     const closed = new Set<string>()
+    const lose = (draft: IngressDraft, problem: Problem): void => {
+      if (!closed.has(draft.hostKey)) problems.push(problem)
+      closed.add(draft.hostKey)
+    }
     const routes: RouteDraft[] = []
     for (const draft of translation.drafts) {
       const standing = this.#standing(key, ref, draft)
       switch (standing.kind) {
+        case 'held':
+          lose(draft, hostHeld(ref, draft.serverName, standing.holder))
+          break
         case 'closed':
-          if (!closed.has(draft.hostKey)) problems.push(hostConflict(ref, draft, standing.owner))
-          closed.add(draft.hostKey)
+          lose(draft, hostConflict(ref, draft, standing.owner))
           break
         case 'taken':
           // A default backend that gives way to a rule is no mistake.
@@ -311,7 +351,7 @@ export class IngressBook {
     settings: RouterSettings,
   ): RouteDraft {
     const isGuest = standing.kind === 'guest'
-    const secret = isGuest ? (standing.host?.secret ?? null) : this.#certificates.secretFor(host)
+    const secret = isGuest ? (standing.host?.secret ?? null) : this.#certificates.secretFor(host, ref)
     return {
       route: {
         id,

@@ -1,6 +1,7 @@
 // Which certificate a host has that Ingresses serve: exact host, then wildcard of one label (ingress contract I-T2); of several
 // Ingresses that name one that which has the path `/`, then the oldest (I-T5). Only those count that serve something there:
-// otherwise anybody could have the certificate of anybody's host. And what is wrong with what they name.
+// otherwise anybody could have the certificate of anybody's host. And what is wrong with what they name. Where hosts belong to
+// namespaces, the certificate of a wildcard is for hosts of its own namespace only.
 
 import type { CertificateId } from '../model/certificate.ts'
 import type { ObjectRef, Problem } from '../model/problem.ts'
@@ -9,6 +10,7 @@ import { uncovered } from './app-book.ts'
 import { certificateId } from './certificate.ts'
 import type { CertificateBook } from './certificate-book.ts'
 import { Claims, claimKey } from './claims.ts'
+import type { HostTitles } from './host-titles.ts'
 import type { HostCertificate } from './ingress.ts'
 import { refKey } from './object-shape.ts'
 import type { SecretRef } from './service.ts'
@@ -40,17 +42,19 @@ const nothing: Entries = { named: none, served: [] }
 
 export class IngressCertificates {
   readonly #certificates: CertificateBook
+  readonly #titles: HostTitles
   readonly #entries = new Map<string, Entries>()
   /** Who names a certificate for a host, and serves something there: things as of `claimsOf`; rank: who has `/`, then age. */
   readonly #claims = new Claims()
 
-  constructor(certificates: CertificateBook) {
+  constructor(certificates: CertificateBook, titles: HostTitles) {
     this.#certificates = certificates
+    this.#titles = titles
   }
 
   /**
    * Makes `named` all that the Ingress names, and `served` the hosts of which it serves something: for others what it
-   * names does not count. Returns the topics, as of `certificateTopics`, whose certificate may be another one now.
+   * names does not count. Returns the topics, as of `topics`, whose certificate may be another one now.
    */
   replace(
     ref: ObjectRef,
@@ -65,7 +69,7 @@ export class IngressCertificates {
     const claims = new Map<string, string>()
     const renamed: string[] = []
     for (const { host, isRoot } of served) {
-      for (const { entry, thing } of claimsOf(host)) {
+      for (const { entry, thing } of this.#claimsOf(host, ref)) {
         const certificate = named.get(entry)
         if (certificate === undefined) continue
         const rank = `${isRoot ? 'root' : 'some'} ${created}`
@@ -84,9 +88,9 @@ export class IngressCertificates {
     return moved
   }
 
-  /** The Secret with the certificate of `host`; null: the default certificate is for it. */
-  secretFor(host: HostMatch): SecretRef | null {
-    for (const { entry, thing } of claimsOf(host)) {
+  /** The Secret with the certificate of `host`, of which `ref` serves something; null: the default one is for it. */
+  secretFor(host: HostMatch, ref: ObjectRef): SecretRef | null {
+    for (const { entry, thing } of this.#claimsOf(host, ref)) {
       const owner = this.#claims.owner(thing)
       const certificate = owner === null ? undefined : this.#entries.get(refKey(owner))?.named.get(entry)
       if (certificate !== undefined) return certificate.secret
@@ -117,11 +121,20 @@ export class IngressCertificates {
     return problems
   }
 
+  /** What the certificate of `host` depends on, where `ref` asks for something of it. */
+  topics(host: HostMatch, ref: ObjectRef): readonly string[] {
+    return this.#claimsOf(host, ref).map(({ thing }) => thing)
+  }
+
+  #claimsOf(host: HostMatch, { namespace }: ObjectRef): readonly Claim[] {
+    return claimsOf(host, this.#titles.realm(namespace))
+  }
+
   /** By entry: the first of the hosts served where that of another Ingress goes before it. */
   #others(object: ObjectRef, served: readonly ServedHost[]): ReadonlyMap<string, Other> {
     const others = new Map<string, Other>()
     for (const { host } of served) {
-      for (const { entry, thing, isOwn } of claimsOf(host)) {
+      for (const { entry, thing, isOwn } of this.#claimsOf(host, object)) {
         const owner = isOwn && !others.has(entry) ? this.#claims.owner(thing) : null
         if (owner === null || refKey(owner) === refKey(object)) continue
         const certificate = this.#entries.get(refKey(owner))?.named.get(entry)
@@ -145,17 +158,13 @@ interface Claim {
  * who serve the host itself, and that of a wildcard for those who serve any host below it. Whoever may add a host of their
  * own below a wildcard does not get at the hosts of others by that.
  */
-function claimsOf(host: HostMatch): readonly Claim[] {
+function claimsOf(host: HostMatch, realm: string): readonly Claim[] {
   const own = claimKey(host)
   return certificateHosts(host).flatMap(entry => {
     const exact = { entry, thing: `${entry} ${own}`, isOwn: true }
-    return entry === own && !entry.startsWith('*') ? [exact] : [exact, { entry, thing: entry, isOwn: false }]
+    const shared = { entry, thing: realm === '' ? entry : `${entry} @${realm}`, isOwn: false }
+    return entry === own && !entry.startsWith('*') ? [exact] : [exact, shared]
   })
-}
-
-/** What the certificate of `host` depends on. */
-export function certificateTopics(host: HostMatch): readonly string[] {
-  return claimsOf(host).map(({ thing }) => thing)
 }
 
 /** Keys of the hosts whose certificate is for `host`, the first first. */

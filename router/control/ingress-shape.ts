@@ -10,6 +10,7 @@ import { quote } from './annotation.ts'
 import { mostIngressParts } from './bounds.ts'
 import { objectName } from './object-shape.ts'
 import {
+  creationTime,
   fields,
   isFields,
   list,
@@ -61,8 +62,6 @@ export interface IngressShape {
   readonly faults: readonly string[]
 }
 
-const undated = '~'
-
 /** An Ingress that `ref` was read from. */
 export function readIngress(ref: ObjectRef, object: unknown): Shaped<IngressShape> {
   return shaped(() => {
@@ -111,7 +110,7 @@ export function readIngress(ref: ObjectRef, object: unknown): Shaped<IngressShap
     }
     return {
       ref,
-      created: readTime(metadata.creationTimestamp),
+      created: creationTime(metadata.creationTimestamp),
       className: readClassName(spec.ingressClassName, annotations),
       annotations,
       defaultBackend,
@@ -130,11 +129,6 @@ function readClassName(raw: unknown, annotations: Readonly<Record<string, string
     ? annotations['kubernetes.io/ingress.class']
     : ''
   return legacy || null
-}
-
-function readTime(raw: unknown): string {
-  const time = typeof raw === 'string' ? Date.parse(raw) : Number.NaN
-  return Number.isNaN(time) ? undated : new Date(time).toISOString()
 }
 
 /** `a.example`, `*.a.example` (one label, I-H2) or nothing (I-H1). */

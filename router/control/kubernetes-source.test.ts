@@ -87,6 +87,7 @@ test('routable Services of all namespaces, only the fields that we read', async 
           name: 'one',
           namespace: 'a',
           resourceVersion: expect.any(String),
+          creationTimestamp: expect.any(String),
           labels: { 'router.deis.io/routable': 'true', app: 'web' },
           annotations: { 'router.deis.io/domains': 'one' },
         },

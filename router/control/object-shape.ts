@@ -71,6 +71,7 @@ export function readService(ref: ObjectRef, object: unknown): Shaped<Service> {
     const { metadata: rawMetadata, spec: rawSpec } = fields(object, 'the object')
     const metadata = fields(rawMetadata, 'metadata')
     const spec = fields(rawSpec, 'spec')
+    const created = metadata.creationTimestamp
     const type = optionalString(spec.type, 'spec.type')
     const externalName = optionalString(spec.externalName, 'spec.externalName')
     const labels = stringMap(metadata.labels, 'metadata.labels')
@@ -82,6 +83,7 @@ export function readService(ref: ObjectRef, object: unknown): Shaped<Service> {
       metadata: {
         name: ref.name,
         namespace: ref.namespace,
+        ...(typeof created === 'string' && { creationTimestamp: created }),
         labels,
         annotations: stringMap(metadata.annotations, 'metadata.annotations'),
       },

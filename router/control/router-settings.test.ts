@@ -64,6 +64,8 @@ test('§4 defaults, without a Problem', () => {
       proxyBuffers: { enabled: false, number: 8, size: 4096, busySize: 8192 },
       referrerPolicy: null,
       enableRegexDomains: false,
+      hostOwnership: 'object',
+      hostOwnershipTrusted: [],
       tls: {
         enforce: false,
         protocols: ['TLSv1.2', 'TLSv1.3'],

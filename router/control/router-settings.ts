@@ -29,6 +29,7 @@ import {
   type RetiredKeys,
   readTable,
   row,
+  strict,
   unprotected,
 } from './annotation-table.ts'
 import { freezeDeep } from './freeze.ts'
@@ -142,6 +143,12 @@ const rows = {
   'proxyBuffers.busySize': row(size, '8k', nginxOnly),
   referrerPolicy: optional(referrerPolicy, 'none', inForce),
   enableRegexDomains: row(boolean, 'false', inForce),
+  hostOwnership: strict(row(oneOf('object', 'namespace'), 'object', inForce), 'namespace'),
+  hostOwnershipTrusted: row(
+    wordOr('', nothing, words(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'namespaces')),
+    '',
+    inForce,
+  ),
   loadModsecurityModule: row(boolean, 'false', unprotected, false),
   'ssl.enforce': row(boolean, 'false', inForce),
   // Section 16: versions below 1.2 only for those who ask for them.
@@ -236,6 +243,8 @@ export function readRouterSettings(
     },
     referrerPolicy: of.referrerPolicy,
     enableRegexDomains: of.enableRegexDomains,
+    hostOwnership: of.hostOwnership,
+    hostOwnershipTrusted: of.hostOwnershipTrusted,
     tls: {
       // Section 8: HSTS on plain HTTP would be a promise that the router itself breaks.
       enforce: of['ssl.enforce'] || of['ssl.hsts.enabled'],

@@ -18,6 +18,7 @@ import { refKey } from './object-shape.ts'
 import type { RouteDraft } from './route-draft.ts'
 import { authoritiesOf, backendOf, policiesOf, referrerPolicyOf } from './route-parts.ts'
 import { resolvePort } from './service-port.ts'
+import { creationTime } from './shape.ts'
 
 export interface SecretRef {
   readonly namespace: string
@@ -25,6 +26,8 @@ export interface SecretRef {
 }
 
 export interface ServiceTranslation {
+  /** When the Service came to be, to be compared as text. */
+  readonly created: string
   /** One for each host. */
   readonly drafts: readonly RouteDraft[]
   readonly app: AppSettings
@@ -78,7 +81,7 @@ interface EntryHost extends DomainHost {
 /** Translates a routable Service. */
 export function translateService(service: Service, context: ServiceContext): ServiceTranslation {
   const { settings } = context
-  const { name, namespace = 'default', labels = {}, annotations = {} } = service.metadata
+  const { name, namespace = 'default', creationTimestamp, labels = {}, annotations = {} } = service.metadata
   const ref: ObjectRef = { kind: 'Service', namespace, name }
   const { settings: app, problems: found } = readAppSettings(annotations, ref)
   const { locations, problems: misplaced } = readLocations(app, ref)
@@ -120,7 +123,8 @@ export function translateService(service: Service, context: ServiceContext): Ser
     const message = `${port.reason}, so that nothing answers for its domains`
     problems.push({ code, severity: 'error', object: ref, message })
   }
-  return { drafts: [...drafts.values()], app, locations, problems }
+  const created = creationTime(creationTimestamp)
+  return { created, drafts: [...drafts.values()], app, locations, problems }
 }
 
 /** Every host that the Service asks for. */
@@ -162,6 +166,9 @@ function expressionOf(
     return null
   }
   if (!settings.enableRegexDomains) return refuse('annotation-without-effect', 'needs nginx.enableRegexDomains')
+  // Whose hosts an expression matches cannot be told.
+  if (settings.hostOwnership === 'namespace')
+    return refuse('annotation-without-effect', 'counts for nothing where nginx.hostOwnership is namespace')
   const compiled = compileHostExpression(regexDomain)
   if (compiled.kind === 'bad') return refuse('invalid-annotation', compiled.reason)
   if (domains.some(entry => isDotless(entry) && regexDomain.includes(entry))) return regexDomain

@@ -33,6 +33,14 @@ export function optionalString(value: unknown, path: string): string | undefined
   return value
 }
 
+const undated = '~'
+
+/** When an object came to be, to be compared as text; what nobody dates, or nobody can read, comes last. */
+export function creationTime(value: unknown): string {
+  const time = typeof value === 'string' ? Date.parse(value) : Number.NaN
+  return Number.isNaN(time) ? undated : new Date(time).toISOString()
+}
+
 export function string(value: unknown, path: string): string {
   if (typeof value !== 'string') throw new Malformed(`${path} is no string`)
   return value

@@ -13,7 +13,12 @@ export function trimService({ metadata, spec }: Service): Service {
   return {
     apiVersion: 'v1',
     kind: 'Service',
-    metadata: { ...trimMetadata(metadata), labels: pick(metadata.labels, serviceLabels), ...ownAnnotations(metadata) },
+    metadata: {
+      ...trimMetadata(metadata),
+      creationTimestamp: metadata.creationTimestamp,
+      labels: pick(metadata.labels, serviceLabels),
+      ...ownAnnotations(metadata),
+    },
     spec: {
       type: spec?.type,
       externalName: spec?.externalName,

@@ -241,8 +241,9 @@ const labels = fc.record(
   },
   { requiredKeys: ['router.deis.io/routable'] },
 )
+const creationTimestamp = fc.constantFrom('2025-01-01T00:00:00Z', '2025-02-01T00:00:00Z', 'never')
 const plainService = fc.record({
-  metadata: fc.record({ namespace, name, labels, annotations }),
+  metadata: fc.record({ namespace, name, creationTimestamp, labels, annotations }),
   spec: fc.record({ ports: fc.constantFrom([{ port: 80 }], [{ name: 'http', port: 80 }], [{ port: 8080 }], []) }),
 })
 const externalService = fc.record({
@@ -287,6 +288,8 @@ const goodDeployment = fc.record({
         'router.deis.io/nginx.ssl.enforce': fc.constantFrom('true', 'false', true as unknown as string),
         'router.deis.io/nginx.requestIDs': fc.constantFrom('true', 'false'),
         'router.deis.io/nginx.enableRegexDomains': fc.constantFrom('true', 'false'),
+        'router.deis.io/nginx.hostOwnership': fc.constantFrom('object', 'namespace', 'nobody'),
+        'router.deis.io/nginx.hostOwnershipTrusted': fc.constantFrom('', 'b', 'a-b b', 'A'),
         'router.deis.io/nginx.defaultServiceEnabled': fc.constantFrom('true', 'false'),
         'router.deis.io/nginx.defaultServiceIP': fc.constantFrom('192.0.2.1', '192.0.2.2', 'nonsense'),
       },
@@ -334,7 +337,7 @@ const goodIngress = fc.record({
     {
       namespace,
       name: fc.constantFrom('i', 'j', 'k'),
-      creationTimestamp: fc.constantFrom('2025-01-01T00:00:00Z', '2025-02-01T00:00:00Z', 'never'),
+      creationTimestamp,
       annotations: fc.record(
         {
           'router.deis.io/maintenance': fc.constantFrom('true', 'maybe'),
@@ -550,6 +553,55 @@ test('incremental is fresh: a few Ingresses and Services that meet on the same h
       expectAsFresh([first, ...sequence]),
     ),
     { numRuns: 250, seed: 3 },
+  )
+})
+
+/** Whose the routes are: of what overlaps nothing is another namespace's. */
+function expectOwned({ model }: Cluster): void {
+  const owners = new Map<string, string>()
+  for (const { id, host, backend } of model.routes.values()) {
+    const [kind, namespace = ''] = id.split('/')
+    if (kind === 'default-service' || host.kind === 'default') continue
+    if (!backend.upstream.startsWith('nowhere')) expect(backend.upstream.split('/')[0]).toBe(namespace)
+    expect(owners.get(claimKey(host)) ?? namespace).toBe(namespace)
+    owners.set(claimKey(host), namespace)
+  }
+  for (const [key, namespace] of owners)
+    for (const [other, owner] of owners)
+      if (key.startsWith('*.') && other.endsWith(key.slice(1)))
+        expect([key, other, owner]).toEqual([key, other, namespace])
+}
+
+test('incremental is fresh where hosts belong to namespaces, and nobody has a part of what is another’s', () => {
+  const ours = goodIngress.map(({ metadata, spec }) => ({ metadata, spec: { ...spec, ingressClassName: 'ours' } }))
+  const owned = goodDeployment.map(({ metadata }) => {
+    const annotations = { ...metadata.annotations, 'router.deis.io/nginx.hostOwnership': 'namespace' }
+    return { metadata: { ...metadata, namespace: 'a', annotations } }
+  })
+  const change = (kind: 'services' | 'ingresses' | 'deployment', objects: fc.Arbitrary<unknown>) =>
+    changeOf(objects).map((change): Fact => ({ kind, change }))
+  const fact: fc.Arbitrary<Fact> = fc.oneof(
+    { weight: 10, arbitrary: change('ingresses', ours) },
+    { weight: 10, arbitrary: change('services', plainService) },
+    { weight: 1, arbitrary: change('deployment', goodDeployment) },
+    { weight: 3, arbitrary: secretFact },
+    { weight: 4, arbitrary: take },
+  )
+  const upsert = (object: unknown) => ({ kind: 'upsert', object }) as const
+  const spec = { controller: 'router.deis.io/ingress-controller' }
+  const classes: Fact = { kind: 'classes', change: upsert({ metadata: { name: 'ours' }, spec }) }
+  fc.assert(
+    fc.property(fc.array(fact, { minLength: 5, maxLength: 40, size: 'max' }), owned, (sequence, settings) => {
+      const { 'router.deis.io/nginx.hostOwnershipTrusted': _, ...annotations } = settings.metadata.annotations
+      const untrusting = { metadata: { ...settings.metadata, annotations } }
+      const deployment = (object: unknown): Fact => ({ kind: 'deployment', change: upsert(object) })
+      expectAsFresh([classes, deployment(settings), ...sequence, deployment(settings)])
+      const cluster = new Cluster()
+      for (const step of [classes, ...sequence, deployment(untrusting)]) cluster.tell(step)
+      cluster.settle()
+      expectOwned(cluster)
+    }),
+    { numRuns: 100, seed: 4 },
   )
 })
 

@@ -27,6 +27,7 @@ import { translateDefaultService } from './default-service.ts'
 import { DhParameters, dhParametersSecret } from './dh-parameters.ts'
 import type { KnownEndpoint } from './endpoints.ts'
 import { expressionProblems } from './expression-bound.ts'
+import { HostTitles } from './host-titles.ts'
 import { IngressBook } from './ingress-book.ts'
 import { invalidObject, readServiceAddresses, refKey } from './object-shape.ts'
 import { type DatedProblem, ProblemBook, type ProblemChanges } from './problem-book.ts'
@@ -82,6 +83,7 @@ export class World {
   readonly #authorities: AuthorityBook
   readonly #upstreams: UpstreamBook
   readonly #routes: RouteBook
+  readonly #titles = new HostTitles()
   readonly #apps: AppBook
   readonly #ingresses: IngressBook
   readonly #builder: BuilderBook
@@ -113,11 +115,13 @@ export class World {
     this.#routes = routes
     this.#slices = new SliceSet(problems)
     this.#settings = new SettingsBook(this.#workloadRef, problems)
-    this.#apps = new AppBook({ namespace, routes, certificates, problems })
+    const titles = this.#titles
+    this.#apps = new AppBook({ namespace, titles, routes, certificates, problems })
     this.#ingresses = new IngressBook({
       controller: options.ingressController ?? 'router.deis.io/ingress-controller',
       withoutClass: options.ingressWithoutClass ?? false,
       externalNames,
+      titles,
       service,
       hostOwner: host => this.#apps.owner(host),
       hostDraft: host => this.#apps.ownerDraft(host),
@@ -193,6 +197,9 @@ export class World {
     this.#slices.read(this.#upstreams)
     this.#readServices(context)
     this.#ingresses.read(settings)
+    const moved = this.#titles.settle()
+    this.#apps.enter(moved, context)
+    this.#ingresses.enter(moved)
     for (const host of this.#apps.takeMoved()) this.#ingresses.touchHost(host)
     this.#apps.settle(context)
     this.#ingresses.settle(settings)
@@ -350,6 +357,7 @@ export class World {
     this.#problems.set('dh parameters', this.#dhParameters.problems())
     this.#problems.set('ticket keys', this.#ticketKeys.problems())
     if (change === 'all') {
+      this.#titles.follow(this.#settings.settings)
       this.#services.touchAll()
       this.#ingresses.touchAll()
     }

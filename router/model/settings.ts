@@ -88,6 +88,10 @@ export interface RouterSettings {
   readonly proxyBuffers: ProxyBufferSettings
   readonly referrerPolicy: string | null
   readonly enableRegexDomains: boolean
+  /** Who has a host: an object, others joining it by the contracts' rules; or a namespace, with all that overlaps. */
+  readonly hostOwnership: 'object' | 'namespace'
+  /** Namespaces that go before all others then. */
+  readonly hostOwnershipTrusted: readonly string[]
   readonly tls: TlsSettings
   /** `deis-router-platform-cert` of the router's namespace; null while it is missing or not whole. */
   readonly platformCertificate: CertificateId | null

@@ -156,11 +156,12 @@ export function service(path: string, ports: readonly (number | string)[], rest:
   return { kind: 'Service', metadata: named(path), spec: { ports: ports.map(read), ...rest } } as KubeObject
 }
 
-/** A Service with port 80 whose annotations, without their prefix, ask for routes. */
-export function app(path: string, annotations: Readonly<Record<string, string>>): KubeObject {
+/** A Service with port 80 whose annotations, without their prefix, ask for routes. `created`: since when there is one. */
+export function app(path: string, annotations: Readonly<Record<string, string>>, created?: string): KubeObject {
   const prefixed = Object.entries(annotations).map(([key, value]) => [`router.deis.io/${key}`, value])
   const metadata = {
     ...named(path),
+    ...(created && { creationTimestamp: created }),
     labels: { 'router.deis.io/routable': 'true' },
     annotations: Object.fromEntries(prefixed),
   }

@@ -98,7 +98,8 @@ subjects:
 {{- define "deis-router.settingNames" -}}
 brotli.compLevel brotli.enabled bodySize defaultAppName defaultServiceEnabled defaultServiceIP defaultTimeout
 defaultWhitelist disableServerTokens enableRegexDomains enforceWhitelists errorLogLevel forwardedFrom gzip.compLevel
-gzip.disable gzip.enabled gzip.httpVersion gzip.minLength gzip.proxied gzip.types gzip.vary http2Cleartext http2Enabled
+gzip.disable gzip.enabled gzip.httpVersion gzip.minLength gzip.proxied gzip.types gzip.vary hostOwnership
+hostOwnershipTrusted http2Cleartext http2Enabled
 largeHeaderBuffersCount largeHeaderBuffersSize loadModsecurityModule logFormat maxWorkerConnections platformDomain
 proxyBuffers.busySize proxyBuffers.enabled proxyBuffers.number proxyBuffers.size proxyRealIpCidrs referrerPolicy
 requestIDs requestStartHeader serverNameHashBucketSize serverNameHashMaxSize ssl.bufferSize ssl.ciphers
