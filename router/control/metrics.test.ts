@@ -147,6 +147,7 @@ test('the numbers of the threads, in the text format', async () => {
       "deis_router_failures_total{code="version-not-supported"} 0",
       "deis_router_failures_total{code="request-timeout"} 0",
       "deis_router_failures_total{code="no-endpoint"} 0",
+      "deis_router_failures_total{code="loop"} 0",
       "deis_router_failures_total{code="queue-full"} 0",
       "deis_router_failures_total{code="queue-timeout"} 0",
       "deis_router_failures_total{code="connect-failed"} 0",

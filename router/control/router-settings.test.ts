@@ -51,6 +51,7 @@ test('§4 defaults, without a Problem', () => {
       disableServerTokens: false,
       proxyRealIpCidrs: [{ address: '10.0.0.0', prefix: 8, family: 'ipv4' }],
       forwardedFrom: 'any',
+      maxHops: 5,
       useProxyProtocol: false,
       errorLogLevel: 'error',
       platformDomain: null,

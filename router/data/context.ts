@@ -29,6 +29,8 @@ export interface ThreadContext {
   limits: HeadLimits
   /** The whole field line of HSTS; empty: it is off. */
   hstsLine: string
+  /** The whole field line that marks requests; empty: it is off. */
+  hopLine: string
   coding: CodingRules
   /** The thread is about to stop: every answer closes its connection. */
   draining: boolean

@@ -30,12 +30,13 @@ import { Body } from './http/body.ts'
 import type { Client } from './http/client.ts'
 import { clientTimeout } from './http/connection.ts'
 import { fieldId } from './http/fields.ts'
-import { effectiveScheme, type Scheme } from './http/forwarded.ts'
+import { effectiveScheme, forwardedLines, type Scheme } from './http/forwarded.ts'
 import { headSlack, replaces, writeRequestHead } from './http/head-writer.ts'
 import {
   captureLog,
   clientAddressOf,
   cookieValue,
+  hopsOf,
   lastValue,
   namedValue,
   pathOf,
@@ -253,6 +254,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, RequestFacts, 
     } else if (answer?.status === 403) this.#context.counters[counter.forbidden]!++
     if (answer === null || answer.admitted) this.#admit(route)
     if (answer !== null) this.#answer(answer)
+    else if (head.marked && this.#isLoop(buffer)) this.#refuseLoop()
     else this.#proxy(route, buffer, bodyStart, next)
     return next
   }
@@ -269,6 +271,21 @@ export class Exchange implements UpstreamListener, PolicyRequest, RequestFacts, 
     if (!this.#isNamedHost && isHealthPath(pathOf(this.head, buffer))) return null
     const route = host === null ? null : (host.everyPath ?? host.paths!.match(pathOf(this.head, buffer)))
     return route ?? table.matchDefault(pathOf(this.head, buffer), secure)
+  }
+
+  /** Whether it has passed as many routers as one may: whatever it leads to leads back here. */
+  #isLoop(buffer: Buffer): boolean {
+    const { maxHops } = this.#context.settings
+    return maxHops > 0 && hopsOf(this.head, buffer) >= maxHops
+  }
+
+  #refuseLoop(): void {
+    this.#context.log('a request goes round in a loop', {
+      app: this.logApp,
+      host: this.host,
+      client: this.clientAddress,
+    })
+    this.fail('loop')
   }
 
   /** From here on every answer promises HTTPS to a client that uses it (contract section 8, HSTS). */
@@ -395,7 +412,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, RequestFacts, 
     this.#connect(route)
   }
 
-  /** X-Forwarded-For, -Proto and -Port; most connections have theirs made once. */
+  /** X-Forwarded-For, -Proto and -Port, and the mark; most connections have theirs made once. */
   #forwardedLines(buffer: Buffer): Buffer {
     const client = this.#client
     if (!this.head.forwarded) return client.forwarded
@@ -403,10 +420,7 @@ export class Exchange implements UpstreamListener, PolicyRequest, RequestFacts, 
     const scheme = this.scheme()
     const usual = client.secure ? 'https' : 'http'
     if (port === '' && scheme === usual && this.clientAddress === client.peer) return client.forwarded
-    return Buffer.from(
-      `X-Forwarded-For: ${this.clientAddress}\r\nX-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Port: ${port === '' ? client.port : port}\r\n`,
-      'latin1',
-    )
+    return forwardedLines(this.clientAddress, scheme, port === '' ? client.port : port, this.#context.hopLine)
   }
 
   /** Claims an endpoint and sends the request there, or waits for one. */
@@ -645,6 +659,8 @@ export class Exchange implements UpstreamListener, PolicyRequest, RequestFacts, 
     if (answer.location !== '') head += `Location: ${answer.location}\r\n`
     // RFC 9110 section 15.5.6: all but CONNECT and TRACE, which is why we are here.
     if (answer.status === 405) head += 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n'
+    // Anybody can make up a request that seems to loop: no cache may keep what comes of it for others.
+    if (answer.status === 508) head += 'Cache-Control: no-store\r\n'
     if (answer.requestIds) head += this.addedLines(answer.status)
     if (close) head += 'Connection: close\r\n'
     else if (this.head.minorVersion === 0) head += 'Connection: keep-alive\r\n'

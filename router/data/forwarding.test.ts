@@ -39,6 +39,7 @@ test('a plain request: every octet that the app receives', async () => {
       'X-Forwarded-For: 127.0.0.1\r\n' +
       'X-Forwarded-Proto: http\r\n' +
       'X-Forwarded-Port: 80\r\n' +
+      'CDN-Loop: deis-router\r\n' +
       '\r\n',
   )
 })
@@ -76,7 +77,7 @@ test('HTTP/1.0 is forwarded as HTTP/1.1', async () => {
   const request = await through(stage, 'GET /x HTTP/1.0\r\nHost: a.example\r\n\r\n')
   expect([request.line, names(request)]).toEqual([
     'GET /x HTTP/1.1',
-    ['Host', 'X-Forwarded-For', 'X-Forwarded-Proto', 'X-Forwarded-Port'],
+    ['Host', 'X-Forwarded-For', 'X-Forwarded-Proto', 'X-Forwarded-Port', 'CDN-Loop'],
   ])
 })
 
@@ -113,6 +114,7 @@ test('what is for one hop only stays behind, and so do names with underscores', 
     'X-Forwarded-For',
     'X-Forwarded-Proto',
     'X-Forwarded-Port',
+    'CDN-Loop',
   ])
 })
 

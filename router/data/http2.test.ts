@@ -51,6 +51,7 @@ describe('a request', () => {
       'X-Forwarded-For: 127.0.0.1',
       'X-Forwarded-Proto: https',
       'X-Forwarded-Port: 443',
+      'CDN-Loop: deis-router',
     ])
     expect((await stage.thread.logged(1))[0]).toContain('"GET /x?y HTTP/2.0"')
   })

@@ -18,6 +18,7 @@ const verdicts = {
   'version-not-supported': { status: 505, close: true, retryAfter: 0 },
   'request-timeout': { status: 408, close: true, retryAfter: 0 },
   'body-too-large': { status: 413, close: true, retryAfter: 0 },
+  loop: { status: 508, close: false, retryAfter: 0 },
   'no-endpoint': { status: 503, close: false, retryAfter: 0 },
   'queue-full': { status: 503, close: false, retryAfter: 1 },
   'queue-timeout': { status: 503, close: false, retryAfter: 1 },
@@ -53,6 +54,7 @@ const reasons: Readonly<Record<number, string>> = {
   503: 'Service Unavailable',
   504: 'Gateway Timeout',
   505: 'HTTP Version Not Supported',
+  508: 'Loop Detected',
 }
 
 /** Reason phrase of a status that the router itself answers with (RFC 9110 section 15). */
@@ -60,8 +62,13 @@ export function reasonOf(status: number): string {
   return reasons[status] ?? 'Unknown'
 }
 
+/** What a status alone does not tell. */
+const notes: Readonly<Record<number, string>> = {
+  508: '<p>This request has passed through a router too often. What this address leads to seems to lead back here.</p>',
+}
+
 /** The short HTML body of an answer of the router's own (contract section 13: the content is not contractual). */
 export function errorPage(status: number): string {
   const title = `${status} ${reasonOf(status)}`
-  return `<!DOCTYPE html>\n<html><head><title>${title}</title></head><body><h1>${title}</h1></body></html>\n`
+  return `<!DOCTYPE html>\n<html><head><title>${title}</title></head><body><h1>${title}</h1>${notes[status] ?? ''}</body></html>\n`
 }

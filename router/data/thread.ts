@@ -20,6 +20,7 @@ import type { ThreadContext } from './context.ts'
 import { Entrance, type ListenError } from './entrance.ts'
 import type { Guard } from './guarded-servers.ts'
 import { Http2Shared } from './h2/shared.ts'
+import { hopLine } from './hop-mark.ts'
 import { hstsLine } from './hsts.ts'
 import { idleGrace } from './http/connection.ts'
 import { Slab } from './http/slab.ts'
@@ -84,6 +85,7 @@ export class DataThread {
       trusted: new AddressSet(settings.proxyRealIpCidrs),
       limits: limitsOf(settings),
       hstsLine: hstsLine(settings.tls.hsts),
+      hopLine: hopLine(settings.maxHops),
       coding: compileCoding(settings),
       draining: false,
     }
@@ -185,6 +187,7 @@ export class DataThread {
     context.limits = limitsOf(settings)
     context.accessLog.use(settings.logFormat)
     context.hstsLine = hstsLine(settings.tls.hsts)
+    context.hopLine = hopLine(settings.maxHops)
     context.coding = compileCoding(settings)
     context.clock.server = serverToken(settings)
     context.clock.update(Date.now())

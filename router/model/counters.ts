@@ -106,6 +106,8 @@ export const failureCodes = [
   'request-timeout',
   // What the endpoint did, or that there is none.
   'no-endpoint',
+  // It has passed routers like this one too often.
+  'loop',
   // That as many requests are in flight as may be: none may wait any more, or it has waited long enough.
   'queue-full',
   'queue-timeout',

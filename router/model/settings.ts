@@ -72,6 +72,8 @@ export interface RouterSettings {
   readonly proxyRealIpCidrs: readonly Cidr[]
   /** Whose X-Forwarded-Proto and -Port count on plain HTTP: any peer's, or that of `proxyRealIpCidrs` only. */
   readonly forwardedFrom: 'any' | 'proxies'
+  /** Routers of this kind that a request may pass one after the other; 0: nobody counts. */
+  readonly maxHops: number
   readonly useProxyProtocol: boolean
   readonly errorLogLevel: LogLevel
   readonly platformDomain: Hostname | null

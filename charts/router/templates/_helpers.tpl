@@ -100,7 +100,7 @@ brotli.compLevel brotli.enabled bodySize defaultAppName defaultServiceEnabled de
 defaultWhitelist disableServerTokens enableRegexDomains enforceWhitelists errorLogLevel forwardedFrom gzip.compLevel
 gzip.disable gzip.enabled gzip.httpVersion gzip.minLength gzip.proxied gzip.types gzip.vary hostOwnership
 hostOwnershipTrusted http2Cleartext http2Enabled
-largeHeaderBuffersCount largeHeaderBuffersSize loadModsecurityModule logFormat maxWorkerConnections platformDomain
+largeHeaderBuffersCount largeHeaderBuffersSize loadModsecurityModule logFormat maxHops maxWorkerConnections platformDomain
 proxyBuffers.busySize proxyBuffers.enabled proxyBuffers.number proxyBuffers.size proxyRealIpCidrs referrerPolicy
 requestIDs requestStartHeader serverNameHashBucketSize serverNameHashMaxSize ssl.bufferSize ssl.ciphers
 ssl.earlyDataMethods ssl.enforce ssl.hsts.enabled ssl.hsts.includeSubDomains ssl.hsts.maxAge ssl.hsts.preload

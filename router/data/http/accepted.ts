@@ -8,7 +8,7 @@ import { PreferenceMemo } from '../coding/preferences.ts'
 import type { ThreadContext } from '../context.ts'
 import { Timed } from '../timers.ts'
 import { FieldMemo } from './field-memo.ts'
-import { normalizePeer } from './forwarded.ts'
+import { forwardedLines, normalizePeer } from './forwarded.ts'
 import { hostNameOf, nameIn } from './request-facts.ts'
 import type { RequestHead } from './request-head.ts'
 
@@ -31,6 +31,8 @@ export abstract class AcceptedConnection extends Timed {
   /** What X-Forwarded-Port says when the client does not. */
   readonly port: string
   #forwarded: Buffer | null = null
+  /** The mark in them. */
+  #hopLine = ''
   #preferences: PreferenceMemo | null = null
   #host: FieldMemo | null = null
 
@@ -62,10 +64,11 @@ export abstract class AcceptedConnection extends Timed {
   abstract destroy(): void
 
   get forwarded(): Buffer {
-    this.#forwarded ??= Buffer.from(
-      `X-Forwarded-For: ${this.peer}\r\nX-Forwarded-Proto: ${this.secure ? 'https' : 'http'}\r\nX-Forwarded-Port: ${this.port}\r\n`,
-      'latin1',
-    )
+    const { hopLine } = this.context
+    if (this.#forwarded === null || this.#hopLine !== hopLine) {
+      this.#hopLine = hopLine
+      this.#forwarded = forwardedLines(this.peer, this.secure ? 'https' : 'http', this.port, hopLine)
+    }
     return this.#forwarded
   }
 

@@ -14,7 +14,7 @@ export interface Client extends LogClient, TunnelClient {
   readonly port: string
   /** What the handshake told of its certificate; null: it asked for none. */
   readonly clientCertificate: ClientCertificate | null
-  /** The lines that tell an app of the client, for a request that says nothing about it itself. */
+  /** The lines that tell an app of the client, for a request that says nothing about it itself, and the mark. */
   readonly forwarded: Buffer
   /** What its requests say about codings. */
   readonly preferences: PreferenceMemo

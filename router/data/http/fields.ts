@@ -47,6 +47,8 @@ export const fieldId = {
   trailer: 34,
   /** x-client-cert-*: what the router tells apps of a client's certificate. */
   xClientCert: 35,
+  /** Whom a request has passed (RFC 8586). */
+  cdnLoop: 36,
 } as const
 
 /** Tables by id have this many entries. */
@@ -208,7 +210,9 @@ const protectedFields = Uint8Array.from({ length: fieldIds }, (_, id) =>
   id === fieldId.contentType ||
   id === fieldId.cacheControl ||
   id === fieldId.vary ||
-  id === fieldId.etag
+  id === fieldId.etag ||
+  // What a loop is noticed by is not to be taken away (RFC 8586 section 2).
+  id === fieldId.cdnLoop
     ? 1
     : 0,
 )
@@ -249,6 +253,8 @@ export function identifyField(buffer: Uint8Array, start: number, length: number)
       if (equalsIgnoreCase(buffer, start, 'expires')) return fieldId.expires
       if (equalsIgnoreCase(buffer, start, 'trailer')) return fieldId.trailer
       return equalsIgnoreCase(buffer, start, 'referer') ? fieldId.referer : fieldId.other
+    case 8:
+      return equalsIgnoreCase(buffer, start, 'cdn-loop') ? fieldId.cdnLoop : fieldId.other
     case 10:
       if (equalsIgnoreCase(buffer, start, 'connection')) return fieldId.connection
       if (equalsIgnoreCase(buffer, start, 'user-agent')) return fieldId.userAgent

@@ -23,6 +23,14 @@ export function resolveClient(peer: string, lists: readonly string[], trusted: A
   return client
 }
 
+/** What tells an app of its client, and marks the request: whole field lines. */
+export function forwardedLines(client: string, scheme: string, port: string, hopLine: string): Buffer {
+  return Buffer.from(
+    `X-Forwarded-For: ${client}\r\nX-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Port: ${port}\r\n${hopLine}`,
+    'latin1',
+  )
+}
+
 /** `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:4711`: without port and brackets. */
 function parseAddress(text: string): string | null {
   if (text.startsWith('[')) {

@@ -8,7 +8,7 @@ import type { ResponseHead } from './response-head.ts'
 /** Enough for everything that is written beside what is copied. */
 export const headSlack = 1024
 
-const representation = [
+const crossesBoth = [
   fieldId.acceptEncoding,
   fieldId.via,
   fieldId.contentType,
@@ -21,10 +21,11 @@ const representation = [
   fieldId.acceptRanges,
   fieldId.contentDigest,
   fieldId.trailer,
+  fieldId.cdnLoop,
 ]
 
 const crossesRequest = [
-  ...representation,
+  ...crossesBoth,
   fieldId.other,
   fieldId.contentLength,
   fieldId.expect,
@@ -37,7 +38,7 @@ const crossesRequest = [
 ]
 
 const crossesResponse = [
-  ...representation,
+  ...crossesBoth,
   fieldId.other,
   fieldId.host,
   fieldId.contentLength,

@@ -2,6 +2,7 @@
 
 import type { AddressSet } from '../../model/cidr.ts'
 import type { LogClient, LogOctets } from '../access-log.ts'
+import { marksIn } from '../hop-mark.ts'
 import { escapeLog } from '../log-escape.ts'
 import type { LogFormat } from '../log-format.ts'
 import { type Fields, fieldId } from './fields.ts'
@@ -34,6 +35,15 @@ export function nameIn(buffer: Buffer, start: number, limit: number): string {
   for (let at = start; at < end && !upper; at++) upper = buffer[at]! >= 0x41 && buffer[at]! <= 0x5a
   const name = buffer.toString('latin1', start, end)
   return upper ? name.toLowerCase() : name
+}
+
+/** How many routers of this kind the request has passed, as far as it says. */
+export function hopsOf({ fields }: RequestHead, buffer: Buffer): number {
+  let hops = 0
+  for (let i = 0; i < fields.count; i++)
+    if (fields.id[i] === fieldId.cdnLoop)
+      hops += marksIn(buffer.toString('latin1', fields.valueStart[i]!, fields.valueEnd[i]!))
+  return hops
 }
 
 /** Raw path, without query. */

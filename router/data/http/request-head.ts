@@ -62,6 +62,8 @@ export class RequestHead {
   expectContinue = false
   /** Whether any X-Forwarded-* came; most requests have none and need no look-up. */
   forwarded = false
+  /** Whether CDN-Loop came: nearly no request has it. */
+  marked = false
   /** Index of the Upgrade field, or -1. An offer of h2c counts as none: such a tunnel would bypass every policy. */
   upgradeField = -1
   /** Index of the first Accept-Encoding, or -1, and how many there are. */
@@ -88,6 +90,7 @@ export class RequestHead {
     this.minorVersion = 1
     this.expectContinue = false
     this.forwarded = false
+    this.marked = false
     this.upgradeField = -1
     this.acceptEncodingField = -1
     this.acceptEncodings = 0
@@ -244,6 +247,7 @@ export class RequestHead {
       else if (id === fieldId.acceptEncoding) {
         if (this.acceptEncodings++ === 0) this.acceptEncodingField = i
       } else if (id >= fieldId.xForwardedFor && id <= fieldId.xForwardedPort) this.forwarded = true
+      else if (id === fieldId.cdnLoop) this.marked = true
     }
     const bad =
       hosts > 1 ||

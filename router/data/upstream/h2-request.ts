@@ -35,6 +35,7 @@ const repeated = new Set<number>([
   fieldId.acceptEncoding,
   fieldId.xForwardedProto,
   fieldId.xForwardedPort,
+  fieldId.cdnLoop,
 ])
 
 const get = Buffer.from('GET')
