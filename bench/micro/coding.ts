@@ -91,11 +91,11 @@ const sink: EncoderSink = {
 }
 
 function whole(coding: Coding, level: number, body: Buffer): void {
-  Encoder.acquire(coding, level, sink)!.end(body)
+  Encoder.acquire(coding, level, 0, 0, sink)!.end(body)
 }
 
 function inPieces(coding: Coding, level: number, body: Buffer): void {
-  const encoder = Encoder.acquire(coding, level, sink)!
+  const encoder = Encoder.acquire(coding, level, 0, 0, sink)!
   for (let at = 0; at < body.length; at += piece) encoder.write(body, at, Math.min(at + piece, body.length), false)
   encoder.end()
 }

@@ -56,6 +56,7 @@ test('the numbers of an app, in the text format', async () => {
   threads[1]![at + appCounter.status + 4] = 1
   threads[0]![at + appCounter.requestBytes] = 100
   threads[1]![at + appCounter.responseBytes] = 2000
+  threads[0]![at + appCounter.codingsRefused] = 5
   threads[0]![at + appCounter.durationSum] = 0.5
   threads[0]![at + appCounter.duration] = 2
   threads[1]![at + appCounter.duration + 2] = 5
@@ -87,6 +88,7 @@ test('the numbers of an app, in the text format', async () => {
       "deis_router_request_duration_seconds_count{app="shop/web"} 8",
       "deis_router_request_bytes_total{app="shop/web"} 100",
       "deis_router_response_bytes_total{app="shop/web"} 2000",
+      "deis_router_compression_refused_total{app="shop/web"} 5",
     ]
   `)
 })
@@ -102,6 +104,9 @@ test('the numbers of the threads, in the text format', async () => {
   const numbers = await lines(/^deis_router_(?!problems|watch|request_|response_|requests_total)[a-z_]+(\{.*\})? /)
   expect(numbers).toMatchInlineSnapshot(`
     [
+      "deis_router_compression_refused_total{app="router-default-vhost"} 0",
+      "deis_router_compression_refused_total{app="router-rejected"} 0",
+      "deis_router_compression_refused_total{app="router-other-apps"} 0",
       "deis_router_connections_accepted_total{listener="http"} 100",
       "deis_router_connections_accepted_total{listener="https"} 102",
       "deis_router_connections_open{listener="http"} 104",

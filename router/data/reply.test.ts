@@ -48,6 +48,7 @@ test('octets that the encoder had held, sent while the client is full, do not lo
     status: 0,
     bytesSent: 0,
     headBytesSent: 0,
+    clientAddress: '127.0.0.1',
     requestIdLines: '',
     addedLines: () => '',
     onReplyHead() {},

@@ -22,6 +22,7 @@ const askedReadAhead = 32 * 1024
 /** The exchange, as its answer sees it. */
 export interface ReplyOwner {
   readonly head: RequestHead
+  readonly clientAddress: string
   readonly requestDone: boolean
   /** Whether the client's connection may be used again. */
   keepAlive: boolean
@@ -85,6 +86,16 @@ export class Reply implements CodedBodyOwner {
     this.#route = route
     this.#readAhead = route.readAhead
     this.response.reset()
+  }
+
+  /** For the encoder. */
+  get row(): number {
+    return this.#route.row
+  }
+
+  /** For the encoder. */
+  get clientAddress(): string {
+    return this.#owner.clientAddress
   }
 
   /** The client does not take what has been sent. */

@@ -12,6 +12,7 @@ import {
   retryReasons,
   rowOffset,
   rowSize,
+  slotAt,
 } from './counters.ts'
 
 test('every counter has a place of its own, before the rows of the apps', () => {
@@ -36,11 +37,13 @@ test('the parts of a row do not overlap, and the row ends before the next', () =
     [appCounter.responseBytes, 1],
     [appCounter.durationSum, 1],
     [appCounter.duration, durationBuckets.length + 1],
+    [appCounter.codingsRefused, 1],
   ]
   const taken = parts.flatMap(([at, length]) => Array.from({ length }, (_, i) => at + i))
   expect(new Set(taken).size).toBe(taken.length)
   expect(Math.max(...taken)).toBeLessThan(rowSize)
   expect(rowOffset(1) - rowOffset(0)).toBe(rowSize)
+  expect([0, 1, maxApps - 1].map(slot => slotAt(rowOffset(slot)))).toEqual([0, 1, maxApps - 1])
 })
 
 test('the last row fits, and apps do not share the rows that always exist', () => {

@@ -132,6 +132,8 @@ export const appCounter = {
   durationSum: 7,
   /** One for each duration bucket and one for +Inf; not cumulative. */
   duration: 8,
+  /** Answers that crossed uncompressed for want of an encoder. */
+  codingsRefused: 24,
 } as const
 
 const header = 128
@@ -147,6 +149,11 @@ export const firstAppSlot = 3
 /** Where the row of `slot` begins. */
 export function rowOffset(slot: number): number {
   return header + slot * rowSize
+}
+
+/** The slot whose row begins at `offset`. */
+export function slotAt(offset: number): number {
+  return (offset - header) / rowSize
 }
 
 /** A zeroed buffer; its pages cost memory only when they are first written. */

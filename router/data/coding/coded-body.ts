@@ -1,13 +1,14 @@
 // The body of an answer on its way through an encoder (contract section 12): whether it goes there at all, payload in,
 // chunks for the client out. One for each exchange, used again with it.
 
-import { codings, counter } from '../../model/counters.ts'
+import { appCounter, codings, counter, slotAt } from '../../model/counters.ts'
 import type { ThreadContext } from '../context.ts'
 import type { Body } from '../http/body.ts'
 import { FieldMemo } from '../http/field-memo.ts'
 import { fieldId } from '../http/fields.ts'
 import { joinedValue } from '../http/request-facts.ts'
 import type { ResponseHead } from '../http/response-head.ts'
+import type { Coding } from './accept.ts'
 import {
   type CodingFacts,
   decideCoding,
@@ -16,11 +17,15 @@ import {
   weakEntityTag,
 } from './eligible.ts'
 import { Encoder, type EncoderSink } from './encoder.ts'
+import { clientPlace } from './encoder-budget.ts'
 import { Preferences } from './preferences.ts'
 
 /** The answer that the body belongs to. */
 export interface CodedBodyOwner {
   readonly response: ResponseHead
+  /** Where the app's row begins in the counters. */
+  readonly row: number
+  readonly clientAddress: string
   /** Whether the client knows chunks. */
   readonly chunks: boolean
   /** Sends what the slab holds from `from` on. */
@@ -104,7 +109,7 @@ export class CodedBody implements CodingFacts, EncoderSink {
     const { coding, lines, uncodedLines } = decideCoding(rules, this, Date.now())
     if (coding !== null) {
       const hasBody = body.kind !== 'none'
-      if (hasBody) this.#encoder = Encoder.acquire(coding, rules.levels[coding], this)
+      if (hasBody) this.#encoder = this.#acquire(coding, rules.levels[coding])
       this.isCoded = !hasBody || this.#encoder !== null
       this.#coding = codings.indexOf(coding)
     }
@@ -112,6 +117,13 @@ export class CodedBody implements CodingFacts, EncoderSink {
     this.#source = null
     if (!this.isCoded) return uncodedLines
     return etag === '' ? lines : `${lines}ETag: ${etag}\r\n`
+  }
+
+  #acquire(coding: Coding, level: number): Encoder | null {
+    const { row, clientAddress } = this.#owner
+    const encoder = Encoder.acquire(coding, level, slotAt(row), clientPlace(clientAddress), this)
+    if (encoder === null) this.#context.counters[row + appCounter.codingsRefused]!++
+    return encoder
   }
 
   /** The head waits in the slab from `from` on; what came behind it is in `[start, end)`. */

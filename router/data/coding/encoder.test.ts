@@ -3,7 +3,8 @@ import { brotliDecompressSync, constants, createGzip, gunzipSync, zstdDecompress
 import fc from 'fast-check'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Coding } from './accept.ts'
-import { Encoder, type EncoderSink, encodersInUse } from './encoder.ts'
+import { Encoder, type EncoderSink } from './encoder.ts'
+import { encodersInUse } from './encoder-budget.ts'
 import { Engine, engineOctets, enginesAvailable } from './engine.ts'
 
 const codings = ['gzip', 'br', 'zstd'] as const
@@ -57,8 +58,12 @@ class Sink implements EncoderSink {
   }
 }
 
+let served = 0
+
+/** Each for an app and a client of its own, so that no share is used up. */
 function encoderTo(sink: EncoderSink, coding: Coding, level: number = usual[coding]): Encoder {
-  return Encoder.acquire(coding, level, sink)!
+  served = (served + 1) % 4096
+  return Encoder.acquire(coding, level, served, served, sink)!
 }
 
 /** Codes a whole body in one call. */
@@ -283,7 +288,7 @@ describe.each(codings)('%s', coding => {
   test('no more encoders than there is memory for', () => {
     const encoders: Encoder[] = []
     while (encoders.length < 1100) {
-      const encoder = Encoder.acquire(coding, usual[coding], new Sink())
+      const encoder = encoderTo(new Sink(), coding) as Encoder | null
       if (encoder === null) break
       encoders.push(encoder)
     }
@@ -292,7 +297,7 @@ describe.each(codings)('%s', coding => {
     expect(encoders.length).toBeLessThan(500)
     encoders.pop()!.destroy()
     encoders.push(encoderTo(new Sink(), coding))
-    expect(Encoder.acquire(coding, usual[coding], new Sink())).toBe(null)
+    expect(encoderTo(new Sink(), coding)).toBe(null)
     for (const encoder of encoders) encoder.destroy()
   })
 

@@ -2,6 +2,7 @@
 // queue; memory, and how long the thread is kept from others, are bounded.
 
 import type { Coding } from './accept.ts'
+import { giveEncoderMemory, takeEncoderMemory } from './encoder-budget.ts'
 import { Engine, engineOctets, enginesAvailable, type Operation } from './engine.ts'
 
 /** Who uses an encoder. None of these is called after `destroy`, nor after the last octets. */
@@ -19,12 +20,6 @@ export interface EncoderSink {
 }
 
 /**
- * Native memory of one thread's encoders, enough for some 490 of gzip, 170 of zstd or 120 of brotli at the usual levels.
- * Most bodies need one for less than a millisecond; a response that finds none crosses uncompressed.
- */
-const maxOctets = 48 * 1024 * 1024
-
-/**
  * Octets that one body may bring in one turn of the event loop. A fast endpoint is read up to 32 times in a turn: without
  * this bound the others would wait for tens of milliseconds.
  */
@@ -34,12 +29,11 @@ const turnOctets: Readonly<Record<Coding, number>> = { gzip: 64 * 1024, br: 64 *
 const output = Buffer.allocUnsafeSlow(64 * 1024)
 const nothing = Buffer.alloc(0)
 
-/** Of this thread, at present. */
-export const encodersInUse = { count: 0, octets: 0 }
-
 export class Encoder {
   readonly #coding: Coding
   readonly #octets: number
+  readonly #slot: number
+  readonly #place: number
   readonly #sink: EncoderSink
   /** Null: it is gone. */
   #engine: Engine | null
@@ -52,24 +46,29 @@ export class Encoder {
   #fresh = false
   #queued = false
 
-  private constructor(coding: Coding, octets: number, level: number, sink: EncoderSink) {
+  /** `octets` have been taken for it. */
+  private constructor(coding: Coding, octets: number, level: number, slot: number, place: number, sink: EncoderSink) {
     this.#coding = coding
     this.#octets = octets
+    this.#slot = slot
+    this.#place = place
     this.#sink = sink
     this.#engine = Engine.take(coding, level)
-    encodersInUse.count++
-    encodersInUse.octets += octets
   }
 
-  /** An encoder for one body; null: there is no memory for one, send the body as it is. */
-  static acquire(coding: Coding, level: number, sink: EncoderSink): Encoder | null {
+  /**
+   * An encoder for one body of the app with this row of the counters (`slot`) for the client at this `place` (`clientPlace`);
+   * null: there is no memory for one, send the body as it is.
+   */
+  static acquire(coding: Coding, level: number, slot: number, place: number, sink: EncoderSink): Encoder | null {
     if (!enginesAvailable) return null
     const octets = engineOctets(coding, level)
-    if (encodersInUse.octets + octets > maxOctets) return null
+    if (!takeEncoderMemory(slot, place, octets)) return null
     try {
-      return new Encoder(coding, octets, level, sink)
+      return new Encoder(coding, octets, level, slot, place, sink)
     } catch {
       // Native memory was refused.
+      giveEncoderMemory(slot, place, octets)
       return null
     }
   }
@@ -101,8 +100,7 @@ export class Encoder {
     const engine = this.#engine
     if (engine === null) return
     this.#engine = null
-    encodersInUse.count--
-    encodersInUse.octets -= this.#octets
+    giveEncoderMemory(this.#slot, this.#place, this.#octets)
     engine.release()
   }
 
