@@ -1,7 +1,7 @@
 import { Resolver } from 'node:dns/promises'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { get, type IncomingMessage } from 'node:http'
+import { createServer as createHttpServer, get, type IncomingMessage } from 'node:http'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -127,6 +127,60 @@ test('a change of the cluster is in force at once', async () => {
   await until(async () => (await ask(httpPort, '/', 'web.example.com')).status === 503)
   api.delete({ apiVersion: 'v1', plural: 'services', namespace: 'shop', name: 'web' })
   await until(async () => (await ask(httpPort, '/', 'web.example.com')).status === 404)
+})
+
+test('a tenant who has paths of another’s host loses them when hosts belong to namespaces, and is told by an Event', async () => {
+  await using api = await FakeApi.start()
+  const server = createHttpServer((_request, response) => response.end('thief')).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { metadata, ...rest } = service('web')
+  const annotations = {
+    'router.deis.io/domains': 'thief.example.com',
+    'router.deis.io/proxyDomain': 'web.example.com',
+    'router.deis.io/proxyLocations': '/login',
+  }
+  api.apply({ ...rest, metadata } as FakeObject)
+  api.apply({ ...rest, metadata: { ...metadata, namespace: 'thief', annotations } } as FakeObject)
+  api.apply({
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { namespace: 'thief', name: 'web-1', labels: { 'kubernetes.io/service-name': 'web' } },
+    addressType: 'IPv4',
+    endpoints: [{ addresses: ['127.0.0.1'] }],
+    ports: [{ name: 'http', port: (server.address() as AddressInfo).port }],
+  })
+  const settings = (hostOwnership: string): FakeObject => ({
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: {
+      namespace: 'deis',
+      name: 'deis-router',
+      annotations: { 'router.deis.io/nginx.hostOwnership': hostOwnership },
+    },
+  })
+  api.apply(settings('object'))
+  const kubeconfig = await api.kubeconfig(join(directory, 'kubeconfig'))
+  const { router } = await start({ source: { kind: 'kubernetes', kubeconfig }, podName: 'router-1' })
+  const { httpPort } = await router.ready
+  const login = async (): Promise<string> => {
+    const { status, body } = await ask(httpPort, '/login', 'web.example.com')
+    return status === 200 ? body : String(status)
+  }
+  await until(async () => (await login()) === 'thief')
+  api.apply(settings('namespace'))
+  await until(async () => (await login()) === '503')
+  await until(async () => api.list({ apiVersion: 'v1', plural: 'events' }).length > 0)
+  expect(api.list({ apiVersion: 'v1', plural: 'events' })).toMatchObject([
+    {
+      reason: 'PathConflict',
+      involvedObject: { kind: 'Service', namespace: 'thief', name: 'web' },
+      message: expect.stringContaining('belong to namespace shop'),
+    },
+  ])
+  // Who owns the host goes: nobody has it, and so nobody has paths of it.
+  api.delete({ apiVersion: 'v1', plural: 'services', namespace: 'shop', name: 'web' })
+  await until(async () => (await login()) === '404')
+  server.close()
 })
 
 test('§5 the port of the builder is open while there is a builder', async () => {
