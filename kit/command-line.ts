@@ -1,40 +1,104 @@
 // Command lines of our programs: each flag is also a variable of the environment. A flag beats its variable, an empty
-// variable counts as absent, and all faults are reported together. Pure: arguments and environment come in.
+// variable counts as absent, and all faults are reported together. Arguments and environment come in.
 
 import { Command, CommanderError, Option } from 'commander'
 import { exitCode, StartupError } from './exit.ts'
+import type { Environment, Flag, Flags, ValuesOf } from './flag.ts'
 
-export type Environment = Readonly<Record<string, string | undefined>>
+/** Flags in the order of --help; a program takes together what becomes something together. */
+type Sections = Readonly<Record<string, Flags>>
 
-export interface Flag {
-  /** Without its hyphens. */
-  readonly name: string
-  readonly argument: string
-  readonly help: string
-  /** When it is not made of the program's prefix and the flag's name. */
-  readonly variable?: string
-}
+type SectionValues<S extends Sections> = { readonly [Name in keyof S]: ValuesOf<S[Name]> }
 
-export interface Program<Key extends string> {
+export interface Program<S extends Sections> {
   readonly name: string
   readonly description: string
   readonly version: string
   /** Of variables: `DEIS_ROUTER_`. */
   readonly prefix: string
-  readonly flags: Readonly<Record<Key, Flag>>
+  readonly flags: S
 }
 
-export type CommandLine<Key extends string> =
-  | { readonly kind: 'run'; readonly values: FlagValues<Key> }
+export type ProgramCommand<Config> =
+  | { readonly kind: 'run'; readonly config: Config }
   /** `--help` or `--version`: print this on stdout and exit 0. */
   | { readonly kind: 'print'; readonly text: string }
 
-/** Reads the arguments after `node main.ts`. */
-export function readCommandLine<Key extends string>(
-  program: Program<Key>,
+/**
+ * Reads the arguments after `node main.ts`. `make` gets what the flags say and makes the configuration of it; what it finds
+ * wrong it adds to `faults`, as a sentence. All faults together are one StartupError 64, and nothing is made of such values.
+ */
+export function readCommandLine<S extends Sections, Config>(
+  program: Program<S>,
   argv: readonly string[],
   env: Environment,
-): CommandLine<Key> {
+  make: (values: SectionValues<S>, faults: string[]) => Config,
+): ProgramCommand<Config> {
+  const rows = rowsOf(program)
+  const given = parseArguments(program, rows, argv)
+  if (given.kind === 'print') return given
+  const { texts, faults } = given
+  const chosen = new Set([...texts.keys()].map(({ flag }) => flag.choiceOf))
+  const textOf = (row: Row): Text | null => {
+    const text = texts.get(row)
+    if (text !== undefined) return { text, from: `--${row.name}` }
+    const isOverruled = row.flag.choiceOf !== undefined && chosen.has(row.flag.choiceOf)
+    const variable = isOverruled ? '' : (env[row.variable] ?? '')
+    return variable === '' ? null : { text: variable, from: row.variable }
+  }
+  const values: Record<string, Record<string, unknown>> = {}
+  for (const row of rows) {
+    const value = read(row, textOf(row), env, faults)
+    values[row.section] = { ...values[row.section], [row.key]: value }
+  }
+  const config = make(values as SectionValues<S>, faults)
+  if (faults.length > 0) throw new StartupError(exitCode.usage, `${faults.join('; ')} (--help lists the flags)`)
+  return { kind: 'run', config }
+}
+
+/** A flag, and how it is called. */
+interface Row {
+  readonly section: string
+  readonly key: string
+  readonly flag: Flag<unknown>
+  readonly name: string
+  readonly variable: string
+}
+
+function rowsOf({ flags, prefix }: Program<Sections>): readonly Row[] {
+  return Object.entries(flags).flatMap(([section, its]) =>
+    Object.entries(its).map(([key, flag]) => {
+      const name = flag.name ?? flagName(key)
+      const variable = flag.variable ?? `${prefix}${name.toUpperCase().replaceAll('-', '_')}`
+      return { section, key, flag, name, variable }
+    }),
+  )
+}
+
+function flagName(key: string): string {
+  return key.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
+}
+
+interface Text {
+  readonly text: string
+  readonly from: string
+}
+
+function read({ flag }: Row, given: Text | null, env: Environment, faults: string[]): unknown {
+  if (given === null) return flag.absent(env, faults)
+  const { text, from } = given
+  const value = text === '' ? undefined : flag.parse(text)
+  if (value !== undefined) return value
+  faults.push(text === '' ? `${from} is empty` : `${from} must be ${flag.what}, not ${JSON.stringify(text)}`)
+  // What is missing because of it is the same mistake.
+  return flag.absent(env, [])
+}
+
+type Arguments =
+  | { readonly kind: 'texts'; readonly texts: ReadonlyMap<Row, string>; readonly faults: string[] }
+  | { readonly kind: 'print'; readonly text: string }
+
+function parseArguments(program: Program<Sections>, rows: readonly Row[], argv: readonly string[]): Arguments {
   const faults: string[] = []
   let printed = ''
   const command = new Command(program.name)
@@ -44,11 +108,11 @@ export function readCommandLine<Key extends string>(
     .allowExcessArguments()
     .exitOverride()
     .configureOutput({ writeOut: text => (printed += text), writeErr: () => {} })
-  const keys = Object.keys(program.flags) as Key[]
-  for (const key of keys) {
-    const { name, argument, help } = program.flags[key]
-    command.addOption(new Option(`--${name} <${argument}>`, `${help} [${variableOf(program, key)}]`))
-  }
+  const options = rows.map(({ flag, name, variable }) => {
+    const option = new Option(`--${name} <${flag.argument}>`, `${flag.help} [${variable}]`)
+    command.addOption(option)
+    return option.attributeName()
+  })
   try {
     command.parse([...argv], { from: 'user' })
   } catch (error) {
@@ -57,95 +121,27 @@ export function readCommandLine<Key extends string>(
     faults.push(error.message.replace(/^error: /, ''))
   }
   for (const unknown of command.args) faults.push(`unknown argument ${JSON.stringify(unknown)}`)
-  // Commander names options in camel case, we by keys.
-  const options = command.opts<Record<string, string>>()
-  const given = new Map<Key, string>()
-  for (const key of keys) {
-    const text = options[program.flags[key].name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())]
-    if (text !== undefined) given.set(key, text)
-  }
-  return { kind: 'run', values: new FlagValues(program, given, env, faults) }
+  const texts = rows.flatMap((row, at) => {
+    const text = command.getOptionValue(options[at]!) as string | undefined
+    return text === undefined ? [] : [[row, text] as const]
+  })
+  return { kind: 'texts', texts: new Map(texts), faults }
 }
 
-function variableOf<Key extends string>({ prefix, flags }: Program<Key>, key: Key): string {
-  const { name, variable } = flags[key]
-  return variable ?? `${prefix}${name.toUpperCase().replaceAll('-', '_')}`
+/** Of ports of one address, by their keys, those that are the same; 0 and null are never. Sentences. */
+export function samePorts(ports: Readonly<Record<string, number | null>>): readonly string[] {
+  const taken = new Map<number, string>()
+  return Object.entries(ports).flatMap(([key, port]) => {
+    if (port === null || port === 0) return []
+    const other = taken.get(port)
+    if (other !== undefined) return [`--${flagName(other)} and --${flagName(key)} are both ${port}`]
+    taken.set(port, key)
+    return []
+  })
 }
 
-export class FlagValues<Key extends string> {
-  /** Sentences; whoever finds something wrong adds one. */
-  readonly faults: string[]
-  readonly #program: Program<Key>
-  readonly #given: ReadonlyMap<Key, string>
-  readonly #env: Environment
-  readonly #flagsOnly = new Set<Key>()
-
-  constructor(program: Program<Key>, given: ReadonlyMap<Key, string>, env: Environment, faults: string[]) {
-    this.#program = program
-    this.#given = given
-    this.#env = env
-    this.faults = faults
-  }
-
-  /** One of these as a flag overrules the others as variables. */
-  alternatives(keys: readonly Key[]): void {
-    if (keys.some(key => this.#given.has(key))) for (const key of keys) this.#flagsOnly.add(key)
-  }
-
-  text(key: Key): string | null {
-    const found = this.#find(key)
-    if (found?.text === '') this.faults.push(`${found.from} is empty`)
-    return found?.text ?? null
-  }
-
-  number<T>(key: Key, least: number, most: number, absent: T): number | T {
-    const found = this.#find(key)
-    if (found === null) return absent
-    const parsed = /^[0-9]{1,9}$/.test(found.text) ? Number(found.text) : Number.NaN
-    if (parsed >= least && parsed <= most) return parsed
-    this.faults.push(`${found.from} must be a whole number from ${least} to ${most}, not ${JSON.stringify(found.text)}`)
-    return absent
-  }
-
-  /** 0: the kernel chooses. */
-  port(key: Key, absent: number): number {
-    return this.number(key, 0, 65_535, absent)
-  }
-
-  choice<T extends string>(key: Key, choices: readonly T[], absent: T): T {
-    const found = this.#find(key)
-    if (found === null) return absent
-    const chosen = choices.find(one => one === found.text)
-    if (chosen === undefined)
-      this.faults.push(`${found.from} must be ${choices.join(' or ')}, not ${JSON.stringify(found.text)}`)
-    return chosen ?? absent
-  }
-
-  onOff(key: Key, absent: 'on' | 'off'): boolean {
-    return this.choice(key, ['on', 'off'], absent) === 'on'
-  }
-
-  /** Null when there is none; and null, with a fault, when `parse` gives null for it. `what`: what it should be. */
-  parsed<T>(key: Key, what: string, parse: (text: string) => T | null): T | null {
-    const found = this.#find(key)
-    if (found === null) return null
-    const result = parse(found.text)
-    if (result === null) this.faults.push(`${found.from} must be ${what}, not ${JSON.stringify(found.text)}`)
-    return result
-  }
-
-  /** Throws a StartupError 64 that names all faults. */
-  check(): void {
-    if (this.faults.length > 0)
-      throw new StartupError(exitCode.usage, `${this.faults.join('; ')} (--help lists the flags)`)
-  }
-
-  #find(key: Key): { readonly text: string; readonly from: string } | null {
-    const text = this.#given.get(key)
-    if (text !== undefined) return { text, from: `--${this.#program.flags[key].name}` }
-    if (this.#flagsOnly.has(key)) return null
-    const from = variableOf(this.#program, key)
-    const variable = this.#env[from]
-    return variable === undefined || variable === '' ? null : { text: variable, from }
-  }
+/** What a command line says that asks for no help. */
+export function configOf<Config>(command: ProgramCommand<Config>): Config {
+  if (command.kind === 'run') return command.config
+  throw new Error('it would print something instead')
 }

@@ -1,7 +1,7 @@
 // Where something that is no HTTP listens: `HOST:PORT` as somebody gave it, or as Kubernetes says it of a Service.
 
 import { isIP } from 'node:net'
-import type { Environment } from './command-line.ts'
+import type { Environment } from './flag.ts'
 
 export interface HostAndPort {
   /** A name or an address; one of IPv6 without brackets. */

@@ -1,15 +1,10 @@
 // The life of a service as a process: its command line, its start, its orderly end at SIGTERM, SIGINT or SIGHUP. Exit codes: 0 after
 // an orderly end, 64, 69 and 70 as in kit/exit.ts; a second signal ends at once.
 
+import type { ProgramCommand } from './command-line.ts'
 import { exitCode, explainExit } from './exit.ts'
 import { createLogger, flushLog, type Logger } from './log.ts'
 import { onShutdown } from './shutdown.ts'
-
-/** What a command line asks for. */
-type ProgramCommand<Config> =
-  | { readonly kind: 'run'; readonly config: Config }
-  /** Print this on stdout and exit 0. */
-  | { readonly kind: 'print'; readonly text: string }
 
 export interface RunningProgram {
   /** Resolves when everything that was under way has ended, or was given up. */

@@ -1,7 +1,7 @@
 // Where another service is: as a URL that somebody gave, or as Kubernetes says it of a Service (`…_SERVICE_HOST`, `…_PORT`).
 
 import { isIP } from 'node:net'
-import type { Environment } from './command-line.ts'
+import type { Environment } from './flag.ts'
 
 /** Of http or https, without a name and a password, which would end up in logs; null: it is none. */
 export function httpUrl(text: string): URL | null {

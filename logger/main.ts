@@ -1,6 +1,5 @@
 // The logger as a process; wiring only. Its own log (JSON) goes to stderr.
 
-import { readFileSync } from 'node:fs'
 import { collectGarbage } from '#kit/collect-garbage.ts'
 import { runProgram } from '#kit/program.ts'
 import { version } from '#kit/version.ts'
@@ -9,7 +8,7 @@ import { Logger } from './logger.ts'
 
 await runProgram({
   name: 'deis-logger',
-  parse: () => parseConfig(process.argv.slice(2), process.env, version, readText),
+  parse: () => parseConfig(process.argv.slice(2), process.env, version),
   async start(config, log) {
     const logger = await Logger.start(config, { log })
     const { httpPort, adminPort, udpPort, tcpPort, tlsPort } = logger
@@ -19,11 +18,3 @@ await runProgram({
     return logger
   },
 })
-
-function readText(file: string): string | null {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch {
-    return null
-  }
-}

@@ -1,15 +1,13 @@
 import { expect, test } from 'vitest'
+import { configOf } from '#kit/command-line.ts'
 import { StartupError } from '#kit/exit.ts'
 import { parseConfig, type RegistryConfig } from './config.ts'
 
-function configOf(args: readonly string[], env: Readonly<Record<string, string>> = {}): RegistryConfig {
-  const command = parseConfig(args, env, '1.2.3')
-  if (command.kind !== 'run') throw new Error('no configuration')
-  return command.config
-}
+const parse = (args: readonly string[], env: Readonly<Record<string, string>> = {}): RegistryConfig =>
+  configOf(parseConfig(args, env, '1.2.3'))
 
 test('what is not said', () => {
-  expect(configOf(['--folder', '/data'])).toEqual({
+  expect(parse(['--folder', '/data'])).toEqual({
     ...{ address: '0.0.0.0', port: 5000, adminPort: 9092, pullPort: null },
     store: { kind: 'folder', directory: '/data' },
     ...{ tokens: null, deletes: true, absoluteLocations: false, grace: 86_400_000, collectInterval: 21_600_000 },
@@ -19,7 +17,7 @@ test('what is not said', () => {
 
 test('a bucket, by variables', () => {
   const env = { DEIS_REGISTRY_S3_BUCKET: 'b', DEIS_REGISTRY_S3_ENDPOINT: 'http://minio:9000' }
-  const { store } = configOf([], env)
+  const { store } = parse([], env)
   const s3 = { kind: 's3', endpoint: 'http://minio:9000', region: 'us-east-1', bucket: 'b', prefix: '' }
   expect(store).toEqual({ ...s3, credentials: null, pathStyle: true })
 })
@@ -32,10 +30,10 @@ const faults: [args: readonly string[], message: string][] = [
   [['--folder', 'a', '--s3-credentials', '/nowhere'], '--s3-credentials must be a directory'],
   [['--folder', 'a', '--port', '1', '--admin-port', '1'], 'are both 1'],
   [['--folder', 'a', '--pull-port', '5001'], '--pull-port goes with --token-key'],
-  [['--folder', 'a', '--pull-port', '5000'], "--pull-port is another one's port, 5000"],
+  [['--folder', 'a', '--pull-port', '5000'], '--port and --pull-port are both 5000'],
   [['--folder', 'a', '--locations', 'x'], '--locations must be relative or absolute'],
 ]
 test.for(faults)('%j', ([args, message]) => {
-  expect(() => configOf(args)).toThrow(StartupError)
-  expect(() => configOf(args)).toThrow(message)
+  expect(() => parse(args)).toThrow(StartupError)
+  expect(() => parse(args)).toThrow(message)
 })

@@ -206,7 +206,7 @@ const refusals: [name: string, argv: (taken: number) => readonly string[], code:
     'no source, and bad flags',
     () => ['--http-port', 'x', '--bogus'],
     64,
-    /^deis-router: unknown argument "--bogus"; this is not a pod of a cluster: pass --kubeconfig FILE or --manifests DIR; --http-port must be .*\(--help/,
+    /^deis-router: unknown argument "--bogus"; --http-port must be .*; this is not a pod of a cluster: pass --kubeconfig FILE or --manifests DIR \(--help/,
   ],
   [
     'an HTTP port in use',

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { configOf } from '#kit/command-line.ts'
 import { explainExit } from '#kit/exit.ts'
 import { createLogger } from '#kit/log.ts'
 import { FakeApi, type FakeObject } from '#kube/fake.ts'
@@ -36,11 +37,10 @@ async function start(
   options: Partial<RouterOptions> = {},
 ): Promise<Started> {
   const messages: string[] = []
-  const command = parseConfig(['--manifests', directory], { POD_NAMESPACE: 'deis' }, '')
-  if (command.kind !== 'run') throw new Error('no configuration')
+  const config = configOf(parseConfig(['--manifests', directory], { POD_NAMESPACE: 'deis' }, ''))
   const router = await startRouter(
     {
-      ...command.config,
+      ...config,
       address: '127.0.0.1',
       httpPort: 0,
       httpsPort: 0,

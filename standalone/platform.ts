@@ -21,7 +21,7 @@ import { Manifests } from './manifests.ts'
 import { namespace, ownHost, platformDomain, registryService } from './names.ts'
 import { Secrets } from './secrets.ts'
 import type { RunningController } from './services/controller.ts'
-import { configOf, type RunningService } from './services/running.ts'
+import { ownConfig, type RunningService } from './services/running.ts'
 
 /** How long the router may take to know the API, milliseconds. */
 const answerTimeout = 30_000
@@ -153,7 +153,7 @@ export class Platform {
       // One thread is plenty for one person, and each takes memory.
       ...['--workers', '1', '--drain-timeout', String(drainTimeout)],
     ]
-    const config = configOf(() => parseRouterConfig(args, { POD_NAMESPACE: namespace }, version))
+    const config = ownConfig(() => parseRouterConfig(args, { POD_NAMESPACE: namespace }, version))
     // The router alone would go on without it, and try again.
     await probePort({ flag: '--builder-port', address, number: builderPort })
     const shown = accessLog ? new LineWriter(process.stdout, { maxWaiting: maxWaitingLines, onError: () => {} }) : null

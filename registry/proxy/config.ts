@@ -1,87 +1,54 @@
 // The proxy's command line and environment, parsed once into a ProxyConfig.
 
-import { isIP } from 'node:net'
-import { type Environment, type Flag, readCommandLine } from '#kit/command-line.ts'
+import { type ProgramCommand, readCommandLine, samePorts } from '#kit/command-line.ts'
+import * as flag from '#kit/flag.ts'
 import { type HostAndPort, hostAndPort, serviceAddress } from '#kit/host-and-port.ts'
 
-export interface ProxyConfig {
-  readonly address: string
-  /** 0: the kernel chooses, for both. */
-  readonly port: number
-  /** Health and metrics. */
-  readonly adminPort: number
-  /** The registry. A name is looked up for each connection. */
-  readonly target: HostAndPort
-  readonly maxConnections: number
-  /** Milliseconds, all of them. */
-  readonly connectTimeout: number
-  readonly idleTimeout: number
-  /** How long connections may go on after SIGTERM. */
-  readonly drainTimeout: number
+const config = {
+  address: flag.listenAddress(),
+  port: {
+    ...flag.port(5555, 'where the node finds images', '0: any free port, as for the next one'),
+    // A Service `deis-registry-proxy` would set DEIS_REGISTRY_PROXY_PORT, to a URL.
+    variable: 'DEIS_REGISTRY_PROXY_LISTEN_PORT',
+  },
+  adminPort: flag.port(9093, '/healthz and /metrics'),
+  /** A name is looked up for each connection. */
+  target: flag.required<HostAndPort>(
+    flag.parsed(
+      null,
+      'HOST:PORT',
+      'HOST:PORT',
+      hostAndPort,
+      'the registry (default DEIS_REGISTRY_SERVICE_HOST and _PORT)',
+    ),
+    'pass --target HOST:PORT: there is no Service deis-registry in the environment',
+    { host: '', port: 0 },
+    (env, faults) => serviceAddress(env, faults, 'DEIS_REGISTRY_SERVICE', 'DEIS_REGISTRY_SERVICE_PORT', 80),
+  ),
+  maxConnections: flag.count(1000, [1, 100_000], 'open connections'),
+  connectTimeout: flag.seconds(10, [1, 600], 'to the registry'),
+  idleTimeout: flag.seconds(900, [1, 86_400], 'of connections on which nothing moves'),
+  drainTimeout: flag.drainTimeout(60, 'for connections after SIGTERM'),
 }
 
-export type ProxyCommand =
-  | { readonly kind: 'run'; readonly config: ProxyConfig }
-  /** `--help` or `--version`: print this on stdout and exit 0. */
-  | { readonly kind: 'print'; readonly text: string }
-
-const flags = {
-  address: { name: 'address', argument: 'ADDRESS', help: 'IP address to listen on (default 0.0.0.0)' },
-  port: {
-    name: 'port',
-    argument: 'PORT',
-    help: 'where the node finds images (default 5555; 0: any free port, as for the next one)',
-  },
-  adminPort: { name: 'admin-port', argument: 'PORT', help: '/healthz and /metrics (default 9093)' },
-  target: {
-    name: 'target',
-    argument: 'HOST:PORT',
-    help: 'the registry (default DEIS_REGISTRY_SERVICE_HOST and _PORT)',
-  },
-  maxConnections: { name: 'max-connections', argument: 'N', help: 'open connections (default 1000)' },
-  connectTimeout: { name: 'connect-timeout', argument: 'SECONDS', help: 'to the registry (default 10)' },
-  idleTimeout: {
-    name: 'idle-timeout',
-    argument: 'SECONDS',
-    help: 'of connections on which nothing moves (default 900)',
-  },
-  drainTimeout: { name: 'drain-timeout', argument: 'SECONDS', help: 'for connections after SIGTERM (default 60)' },
-} as const satisfies Record<string, Flag>
+export type ProxyConfig = flag.ValuesOf<typeof config>
 
 /** Reads the arguments after `node main.ts`. All faults are reported together, as one StartupError with exit code 64. */
-export function parseConfig(argv: readonly string[], env: Environment, version: string): ProxyCommand {
-  const command = readCommandLine(
-    {
-      name: 'deis-registry-proxy',
-      description: 'Makes the registry of the platform one of the node: plain TCP to its Service.',
-      version,
-      prefix: 'DEIS_REGISTRY_PROXY_',
-      // A Service `deis-registry-proxy` would set this one, to a URL.
-      flags: { ...flags, port: { ...flags.port, variable: 'DEIS_REGISTRY_PROXY_LISTEN_PORT' } },
-    },
-    argv,
-    env,
-  )
-  if (command.kind === 'print') return command
-  const { values } = command
-  const before = values.faults.length
-  const target =
-    values.parsed('target', 'HOST:PORT', hostAndPort) ??
-    serviceAddress(env, values.faults, 'DEIS_REGISTRY_SERVICE', 'DEIS_REGISTRY_SERVICE_PORT', 80)
-  if (target === null && values.faults.length === before)
-    values.faults.push('pass --target HOST:PORT: there is no Service deis-registry in the environment')
-  const config: ProxyConfig = {
-    address: values.parsed('address', 'an IP address', text => (isIP(text) === 0 ? null : text)) ?? '0.0.0.0',
-    port: values.port('port', 5555),
-    adminPort: values.port('adminPort', 9093),
-    target: target ?? { host: '', port: 0 },
-    maxConnections: values.number('maxConnections', 1, 100_000, 1000),
-    connectTimeout: values.number('connectTimeout', 1, 600, 10) * 1000,
-    idleTimeout: values.number('idleTimeout', 1, 86_400, 900) * 1000,
-    drainTimeout: values.number('drainTimeout', 0, 86_400, 60) * 1000,
+export function parseConfig(
+  argv: readonly string[],
+  env: flag.Environment,
+  version: string,
+): ProgramCommand<ProxyConfig> {
+  const program = {
+    name: 'deis-registry-proxy',
+    description: 'Makes the registry of the platform one of the node: plain TCP to its Service.',
+    version,
+    prefix: 'DEIS_REGISTRY_PROXY_',
+    flags: { config },
   }
-  if (config.port !== 0 && config.port === config.adminPort)
-    values.faults.push(`--port and --admin-port are both ${config.port}`)
-  values.check()
-  return { kind: 'run', config }
+  return readCommandLine(program, argv, env, (values, faults) => {
+    const { port, adminPort } = values.config
+    faults.push(...samePorts({ port, adminPort }))
+    return values.config
+  })
 }

@@ -6,7 +6,7 @@ import { openStrategy } from '#builder/open-strategy.ts'
 import type { Logger } from '#kit/log.ts'
 import { version } from '#kit/version.ts'
 import { openStore } from '#store/open-store.ts'
-import { address, configOf, type RunningService } from './running.ts'
+import { address, ownConfig, type RunningService } from './running.ts'
 
 export interface BuilderParts {
   readonly log: Logger
@@ -31,7 +31,7 @@ export async function startBuilder(parts: BuilderParts): Promise<RunningService>
     ...['--folder', parts.repositories, '--local', parts.builds, '--work', parts.work, '--host-keys', parts.hostKeys],
     ...['--registry', parts.registry, '--registry-tokens', `${controller}/v2/registry/token`],
   ]
-  const config = configOf(() => parseConfig(args, { DEIS_BUILDER_KEY: parts.builderKey }, version))
+  const config = ownConfig(() => parseConfig(args, { DEIS_BUILDER_KEY: parts.builderKey }, version))
   const store = await openStore(config.store)
   const strategy = await openStrategy(config)
   const builder = await Builder.start(config, { log, store, strategy })

@@ -11,7 +11,7 @@ import type { Logger } from '#kit/log.ts'
 import { version } from '#kit/version.ts'
 import { controllerLines, type LineSink } from '../lines.ts'
 import { namespace, platformDomain, registryService } from '../names.ts'
-import { address, configOf, type RunningService } from './running.ts'
+import { address, ownConfig, type RunningService } from './running.ts'
 
 export interface ControllerParts {
   readonly log: Logger
@@ -60,7 +60,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     DEIS_LOGGER_SERVICE_HOST: address,
     DEIS_LOGGER_SERVICE_PORT_HTTP: String(parts.logger),
   }
-  const config = configOf(() => parseConfig(args, env, version))
+  const config = ownConfig(() => parseConfig(args, env, version))
   const store = await openStore(config.database, { log })
   const hasAdministrator = await store.users.hasSuperuser()
   const registryTokens = await openRegistryTokens(config)

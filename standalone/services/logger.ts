@@ -5,7 +5,7 @@ import { version } from '#kit/version.ts'
 import { parseConfig } from '#logger/config.ts'
 import { Logger } from '#logger/logger.ts'
 import type { LineSink } from '../lines.ts'
-import { address, configOf, type RunningService } from './running.ts'
+import { address, ownConfig, type RunningService } from './running.ts'
 
 export interface LoggerParts {
   readonly log: ProgramLog
@@ -18,7 +18,7 @@ export async function startLogger({ log, directory }: LoggerParts): Promise<Runn
     ...['--address', address, '--http-port', '0', '--admin-port', 'off', '--udp-port', 'off', '--tcp-port', 'off'],
     ...['--folder', directory],
   ]
-  const config = configOf(() => parseConfig(args, {}, version, () => null))
+  const config = ownConfig(() => parseConfig(args, {}, version))
   const logger = await Logger.start(config, { log })
   return {
     port: logger.httpPort,

@@ -6,7 +6,7 @@ import { version } from '#kit/version.ts'
 import { parseConfig } from '#registry/config.ts'
 import { Registry } from '#registry/registry.ts'
 import { openStore } from '#store/open-store.ts'
-import { address, configOf, type RunningService } from './running.ts'
+import { address, ownConfig, type RunningService } from './running.ts'
 
 export interface RegistryParts {
   readonly log: Logger
@@ -25,7 +25,7 @@ export async function startRegistry(parts: RegistryParts): Promise<RunningServic
     ...['--address', address, '--port', '0', '--admin-port', '0', '--folder', directory],
     ...['--token-key', tokenKey, '--token-realm', tokenRealm, '--token-service', tokenService],
   ]
-  const config = configOf(() => parseConfig(args, {}, version))
+  const config = ownConfig(() => parseConfig(args, {}, version))
   const store = await openStore(config.store)
   const registry = await Registry.start(config, { log, store, accessLines: nowhere() })
   return { port: registry.port, stop: patience => registry.stop(patience) }

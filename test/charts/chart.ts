@@ -4,6 +4,7 @@ import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
+import { configOf } from '#kit/command-line.ts'
 import { version } from '#kit/version.ts'
 import { parseConfig, type RouterConfig } from '#router/config.ts'
 import { run } from '../cluster/command.ts'
@@ -112,8 +113,6 @@ export class Rendering {
   /** What the router makes of these variables. Throws if it takes one of them for a mistake. */
   config(variables = this.environment()): RouterConfig {
     const pod = { KUBERNETES_SERVICE_HOST: '10.0.0.1', POD_NAMESPACE: 'deis', POD_NAME: 'deis-router-1' }
-    const command = parseConfig([], { ...pod, ...variables }, version)
-    if (command.kind !== 'run') throw new Error('it would print something instead')
-    return command.config
+    return configOf(parseConfig([], { ...pod, ...variables }, version))
   }
 }

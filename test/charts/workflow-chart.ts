@@ -4,13 +4,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
-import { type BuilderCommand, parseConfig as parseBuilder } from '#builder/config.ts'
-import { type ControllerCommand, parseConfig as parseController } from '#controller/config.ts'
+import { type BuilderConfig, parseConfig as parseBuilder } from '#builder/config.ts'
+import { type ControllerConfig, parseConfig as parseController } from '#controller/config.ts'
+import { configOf } from '#kit/command-line.ts'
 import { version } from '#kit/version.ts'
-import { type CollectorCommand, parseConfig as parseCollector } from '#logger/collector/config.ts'
-import { type LoggerCommand, parseConfig as parseLogger } from '#logger/config.ts'
-import { parseConfig as parseRegistry, type RegistryCommand } from '#registry/config.ts'
-import { type ProxyCommand, parseConfig as parseProxy } from '#registry/proxy/config.ts'
+import { type CollectorConfig, parseConfig as parseCollector } from '#logger/collector/config.ts'
+import { type LoggerConfig, parseConfig as parseLogger } from '#logger/config.ts'
+import { parseConfig as parseRegistry, type RegistryConfig } from '#registry/config.ts'
+import { type ProxyConfig, parseConfig as parseProxy } from '#registry/proxy/config.ts'
 import { helmCommand, type Manifest, Rendering, type Values } from './chart.ts'
 
 export const workflowChart = join(import.meta.dirname, '../../charts/workflow')
@@ -63,16 +64,8 @@ export function environment(
 
 const pod = { KUBERNETES_SERVICE_HOST: '10.0.0.1', POD_NAMESPACE: 'deis' }
 
-type Run<Command> =
-  Extract<Command, { readonly kind: 'run' }> extends { readonly config: infer Config } ? Config : never
-
-function configOf<Command extends { readonly kind: string }>(command: Command): Run<Command> {
-  if (!('config' in command)) throw new Error('it would print something instead')
-  return command.config as Run<Command>
-}
-
 /** What the controller makes of its variables. Throws if it takes one of them for a mistake. */
-export function controllerConfig(rendering: Rendering, secrets = {}): Run<ControllerCommand> {
+export function controllerConfig(rendering: Rendering, secrets = {}): ControllerConfig {
   const known = {
     'builder-key-auth/builder-key': 'key',
     'database-creds/user': 'deis',
@@ -84,30 +77,27 @@ export function controllerConfig(rendering: Rendering, secrets = {}): Run<Contro
 }
 
 /** Files of Secrets are not there: what they would say is given. */
-export function builderConfig(rendering: Rendering, more: Readonly<Record<string, string>> = {}): Run<BuilderCommand> {
+export function builderConfig(rendering: Rendering, more: Readonly<Record<string, string>> = {}): BuilderConfig {
   const env = { ...pod, ...environment(rendering, 'deis-builder'), ...more }
   // No file is read when the key itself is given.
   return configOf(parseBuilder([], { DEIS_BUILDER_KEY: 'key', ...env }, version))
 }
 
-export function loggerConfig(rendering: Rendering): Run<LoggerCommand> {
-  return configOf(parseLogger([], environment(rendering, 'deis-logger'), version, () => null))
+export function loggerConfig(rendering: Rendering): LoggerConfig {
+  return configOf(parseLogger([], environment(rendering, 'deis-logger'), version))
 }
 
-export function collectorConfig(rendering: Rendering): Run<CollectorCommand> {
+export function collectorConfig(rendering: Rendering): CollectorConfig {
   const env = { ...pod, NODE_NAME: 'node1', ...environment(rendering, 'deis-collector') }
   return configOf(parseCollector([], env, version))
 }
 
-export function proxyConfig(rendering: Rendering): Run<ProxyCommand> {
+export function proxyConfig(rendering: Rendering): ProxyConfig {
   return configOf(parseProxy([], environment(rendering, 'deis-registry-proxy'), version))
 }
 
 /** With the certificate of the rendering, which the registry reads from a file. */
-export function registryConfig(
-  rendering: Rendering,
-  more: Readonly<Record<string, string>> = {},
-): Run<RegistryCommand> {
+export function registryConfig(rendering: Rendering, more: Readonly<Record<string, string>> = {}): RegistryConfig {
   const directory = mkdtempSync(join(tmpdir(), 'deis-chart-'))
   try {
     const env = { ...environment(rendering, 'deis-registry'), ...more }

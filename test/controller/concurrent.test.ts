@@ -14,6 +14,7 @@ import { AppEvents } from '#controller/reconcile/app-events.ts'
 import { AppLocks, Superseded } from '#controller/reconcile/app-lock.ts'
 import { openStore } from '#controller/store/open-store.ts'
 import type { Store } from '#controller/store/store.ts'
+import { configOf } from '#kit/command-line.ts'
 import { createLogger } from '#kit/log.ts'
 import { QuietCluster } from '#test/support/quiet-cluster.ts'
 
@@ -38,8 +39,7 @@ async function open(env: Record<string, string> = {}): Promise<void> {
     '--local',
     'unused',
   ]
-  const command = parseConfig(flags, env, '0')
-  if (command.kind === 'print') throw new Error(command.text)
+  const config = configOf(parseConfig(flags, env, '0'))
   const log = createLogger({ destination: { write: () => {} } })
   const real = await openStore({ kind: 'sqlite', file: ':memory:' }, { log })
   const again = new Error('once more')
@@ -59,7 +59,7 @@ async function open(env: Record<string, string> = {}): Promise<void> {
   })
   cluster = new QuietCluster()
   const appLines = new Writable({ write: (_chunk, _encoding, done) => done() })
-  controller = await Controller.start(command.config, { log, store, cluster, appLines, checkAnswers: true })
+  controller = await Controller.start(config, { log, store, cluster, appLines, checkAnswers: true })
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into it in their own ways

@@ -9,6 +9,7 @@ import type { BuildStrategy } from '#builder/build/strategy.ts'
 import { Builder } from '#builder/builder.ts'
 import { type BuilderConfig, parseConfig } from '#builder/config.ts'
 import { hostKeys } from '#builder/ssh/host-keys.ts'
+import { configOf } from '#kit/command-line.ts'
 import { createLogger } from '#kit/log.ts'
 import { openStore } from '#store/open-store.ts'
 import type { ObjectStore } from '#store/store.ts'
@@ -88,10 +89,9 @@ export class BuilderStage implements AsyncDisposable {
       // Not asked: store and strategy are the stage's.
       ...['--folder', join(this.directory, 'store'), '--registry', 'http://127.0.0.1', '--local', 'unused'],
     ]
-    const command = parseConfig([...flags, ...directories], { DEIS_BUILDER_KEY: builderKey }, '0')
-    if (command.kind === 'print') throw new Error(command.text)
+    const config = configOf(parseConfig([...flags, ...directories], { DEIS_BUILDER_KEY: builderKey }, '0'))
     this.#builder = await Builder.start(
-      { ...command.config, ...this.#options.config },
+      { ...config, ...this.#options.config },
       {
         log: createLogger({ level: 'debug', destination: { write: line => void this.log.push(JSON.parse(line)) } }),
         store: this.store,

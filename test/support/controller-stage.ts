@@ -16,6 +16,7 @@ import { UnpackedImages } from '#controller/images/unpacked-images.ts'
 import { imagesOf, openRegistry, openRegistryTokens } from '#controller/open-registry.ts'
 import { openStore, type StoreTarget } from '#controller/store/open-store.ts'
 import type { Store } from '#controller/store/store.ts'
+import { configOf } from '#kit/command-line.ts'
 import { createLogger } from '#kit/log.ts'
 
 export const builderKey = 'builder-key-of-tests'
@@ -238,8 +239,6 @@ export class ControllerStage implements AsyncDisposable {
       this.directory,
       ...(this.#options.registry === undefined ? [] : ['--registry', this.#options.registry.href]),
     ]
-    const command = parseConfig(flags, { DEIS_BUILDER_KEY: builderKey, ...env }, '0')
-    if (command.kind === 'print') throw new Error(command.text)
-    return command.config
+    return configOf(parseConfig(flags, { DEIS_BUILDER_KEY: builderKey, ...env }, '0'))
   }
 }

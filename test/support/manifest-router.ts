@@ -1,6 +1,7 @@
 // The router in this process, on a directory of manifests.
 
 import { Writable } from 'node:stream'
+import { configOf } from '#kit/command-line.ts'
 import { createLogger } from '#kit/log.ts'
 import { parseConfig } from '#router/config.ts'
 import { type Router, startRouter } from '#router/router.ts'
@@ -12,11 +13,10 @@ export interface ManifestRouter extends AsyncDisposable {
 }
 
 export async function startManifestRouter(directory: string): Promise<ManifestRouter> {
-  const command = parseConfig(['--manifests', directory], { POD_NAMESPACE: 'deis' }, '')
-  if (command.kind !== 'run') throw new Error('no configuration')
+  const config = configOf(parseConfig(['--manifests', directory], { POD_NAMESPACE: 'deis' }, ''))
   const ports = { httpPort: 0, httpsPort: 0, builderPort: 0, adminPort: 0 }
   const router = await startRouter(
-    { ...command.config, ...ports, address: '127.0.0.1', workers: 1, drainTimeout: 0 },
+    { ...config, ...ports, address: '127.0.0.1', workers: 1, drainTimeout: 0 },
     {
       log: createLogger({ level: 'error' }),
       accessLog: new Writable({ write: (_chunk, _encoding, done) => done() }),
