@@ -21,21 +21,9 @@ export interface Condition {
   readonly lastTransitionTime?: string
 }
 
+/** What is read of it; what it asks is as whoever applies it has it. */
 export interface ContainerProbe {
-  readonly exec?: { readonly command: readonly string[] }
-  readonly httpGet?: {
-    readonly port?: number
-    readonly path?: string
-    readonly host?: string
-    readonly scheme?: string
-    readonly httpHeaders?: readonly { readonly name: string; readonly value: string }[]
-  }
-  readonly tcpSocket?: { readonly port: number }
   readonly initialDelaySeconds?: number
-  readonly timeoutSeconds?: number
-  readonly periodSeconds?: number
-  readonly successThreshold?: number
-  readonly failureThreshold?: number
 }
 
 export interface EnvVar {

@@ -43,8 +43,8 @@ export function accounts(options: AccountsOptions): readonly Resource[] {
       username: rawField('At most 150 letters, digits and @/./+/-/_').optional(),
       password: rawField('Any text').optional(),
       email: rawField('May be empty').optional(),
-      first_name: textField({ blank: true, max: 30 }).optional(),
-      last_name: textField({ blank: true, max: 30 }).optional(),
+      first_name: textField({ blank: true, most: 30 }).optional(),
+      last_name: textField({ blank: true, most: 30 }).optional(),
     }),
     answers: { 201: userShape },
     handle: async (_context, _call, body) => {
@@ -74,7 +74,7 @@ export function accounts(options: AccountsOptions): readonly Resource[] {
 
   const login = operation({
     summary: 'Makes a new token for a user.',
-    body: z.object({ username: textField({ max: 1000 }), password: textField({ exact: true, max: maxPassword }) }),
+    body: z.object({ username: textField({ most: 1000 }), password: textField({ trim: false, most: maxPassword }) }),
     answers: { 200: tokenShape },
     handle: async (_context, call, { username, password }) => {
       await checkLogin(options, { username, password, address: call.address })
@@ -96,8 +96,8 @@ export function accounts(options: AccountsOptions): readonly Resource[] {
   >({
     summary: "Changes a password: one's own, or as an administrator anybody's.",
     body: z.object({
-      new_password: textField({ exact: true, max: maxPassword }).optional(),
-      password: textField({ exact: true, max: maxPassword }).optional(),
+      new_password: textField({ trim: false, most: maxPassword }).optional(),
+      password: textField({ trim: false, most: maxPassword }).optional(),
       username: textField().optional(),
     }),
     answers: { 200: z.strictObject({ status: z.literal('password set') }) },

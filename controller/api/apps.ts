@@ -161,7 +161,7 @@ export function apps(options: AppsOptions): readonly Resource[] {
 
   const run = operation({
     summary: 'Runs a command in a process of its own, to its end.',
-    body: z.object({ command: textField({ max: maxCommand }).optional() }),
+    body: z.object({ command: textField({ most: maxCommand }).optional() }),
     answers: { 200: z.strictObject({ exit_code: z.int(), output: z.string() }) },
     handle: async ({ app, user }: AppCaller, _call, { command }) => {
       if (command === undefined) throw new Refusal('illogical', 'command is a required field')

@@ -19,9 +19,9 @@ const maxDockerfile = 1024 * 1024
 /** The fields of a build, here and in the builder's hook. */
 export const buildFields = {
   image: rawField('Name of an image').optional(),
-  sha: textField({ max: 40, blank: true }).optional(),
+  sha: textField({ most: 40, blank: true }).optional(),
   procfile: rawField('Process types with their commands; an object, or the JSON text of one').optional(),
-  dockerfile: textField({ max: maxDockerfile, blank: true }).optional(),
+  dockerfile: textField({ most: maxDockerfile, blank: true }).optional(),
 }
 
 export function newBuild(body: z.output<z.ZodObject<typeof buildFields>>): NewBuild {

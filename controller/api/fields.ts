@@ -1,49 +1,32 @@
-// Fields of request bodies, with the texts that clients know (controller contract, sections 1 and 10). Text is trimmed,
-// numbers are taken for text where text is wanted, and what is not declared is not looked at.
+// Fields of request bodies (controller contract, sections 1 and 10): read as the domain reads them, and described for the
+// document. What is not declared is not looked at.
 
 import { z } from 'zod'
+import { readBoolean, readText, type TextRules } from '../domain/field.ts'
 import { type FieldFaults, Refusal } from '../domain/refusal.ts'
 
-const required = 'This field is required.'
-const notNull = 'This field may not be null.'
-
-function absence(input: unknown): string | null {
-  if (input === undefined) return required
-  return input === null ? notNull : null
+export function textField(rules: TextRules = {}) {
+  const { most, blank = false } = rules
+  // Told and not checked again: the domain counts characters, and this would count units.
+  const lengths = { ...(blank ? {} : { minLength: 1 }), ...(most === undefined ? {} : { maxLength: most }) }
+  return readField(raw => readText('', raw, rules), z.string().meta(lengths))
 }
-
-interface TextOptions {
-  /** Characters. */
-  readonly max?: number
-  readonly blank?: boolean
-  /** Spaces at the ends count: passwords. */
-  readonly exact?: boolean
-}
-
-export function textField(options: TextOptions = {}) {
-  const { max, blank = false, exact = false } = options
-  let field = z.string({ error: ({ input }) => absence(input) ?? 'Not a valid string.' })
-  // Text that no database stores: PostgreSQL has no NUL, and a lone surrogate is no character.
-  field = field.refine(value => !value.includes('\0'), 'Null characters are not allowed.')
-  field = field.refine(value => value.isWellFormed(), 'Not a valid string.')
-  if (!exact) field = field.trim()
-  if (!blank) field = field.min(1, 'This field may not be blank.')
-  if (max !== undefined) field = field.max(max, `Ensure this field has no more than ${max} characters.`)
-  return z.preprocess(value => (Number.isFinite(value) ? String(value) : value), field)
-}
-
-const truths = new Set<unknown>([true, 'true', 'True', 'TRUE', 't', 'y', 'yes', 'on', '1', 1])
-const untruths = new Set<unknown>([false, 'false', 'False', 'FALSE', 'f', 'n', 'no', 'off', '0', 0])
 
 export function booleanField() {
-  return z.preprocess(
-    value => (truths.has(value) ? true : untruths.has(value) ? false : value),
-    z.boolean({ error: ({ input }) => absence(input) ?? `${JSON.stringify(shown(input))} is not a valid boolean.` }),
-  )
+  return readField(raw => readBoolean('', raw), z.boolean())
 }
 
-function shown(input: unknown): string {
-  return (typeof input === 'string' ? input : (JSON.stringify(input) ?? '')).slice(0, 50)
+/** `read` throws an `invalid` Refusal of one field. */
+function readField<Described extends z.ZodType>(read: (raw: unknown) => unknown, described: Described) {
+  return z.preprocess((raw, context) => {
+    try {
+      return read(raw)
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.fields === null) throw error
+      for (const message of Object.values(error.fields).flat()) context.addIssue(message)
+      return z.NEVER
+    }
+  }, described)
 }
 
 /** What a rule of the domain looks at itself; `description` is for the document. */

@@ -32,8 +32,10 @@ describe('section 1: texts', () => {
 })
 
 describe('section 1: booleans', () => {
-  for (const raw of [true, 'true', 'True', '1', 1, 't']) test(`${raw}`, () => expect(readBoolean('x', raw)).toBe(true))
-  for (const raw of [false, 'false', 'False', '0', 0]) test(`${raw}`, () => expect(readBoolean('x', raw)).toBe(false))
+  for (const raw of [true, 'true', 'True', '1', 1, 't', 'on'])
+    test(`${raw}`, () => expect(readBoolean('x', raw)).toBe(true))
+  for (const raw of [false, 'false', 'False', '0', 0, 'no'])
+    test(`${raw}`, () => expect(readBoolean('x', raw)).toBe(false))
   for (const [raw, text] of [
     ['maybe', 'maybe'],
     [2, '2'],

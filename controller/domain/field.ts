@@ -37,8 +37,8 @@ export function lengthFault(text: string, most = Number.POSITIVE_INFINITY): stri
   return isTooLong ? `Ensure this field has no more than ${most} characters.` : null
 }
 
-const truths = new Set<unknown>([true, 1, '1', 'true', 'True', 'TRUE', 't', 'T'])
-const untruths = new Set<unknown>([false, 0, '0', 'false', 'False', 'FALSE', 'f', 'F'])
+const truths = new Set<unknown>([true, 1, '1', 'true', 'True', 'TRUE', 't', 'T', 'y', 'yes', 'on'])
+const untruths = new Set<unknown>([false, 0, '0', 'false', 'False', 'FALSE', 'f', 'F', 'n', 'no', 'off'])
 
 /** A boolean, or the words that clients have always been allowed to write for one. */
 export function readBoolean(field: string, raw: unknown): boolean {
