@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { closeSync, constants, openSync } from 'node:fs'
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer, get, type IncomingMessage } from 'node:http'
-import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net'
+import { type AddressInfo, connect, createServer as createTcpServer, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -162,37 +163,68 @@ test('what is still open after the drain time is cut', async () => {
   expect(await router.exited).toBe(0)
 })
 
-test('a log that nobody reads keeps nobody from being served, nor the end from coming', async () => {
-  // Several times what a pipe holds.
-  const names = Array.from({ length: 3000 }, (_, index) => `web-${index}`)
-  const services = names.map(name => ({
+/** Services that each have a Problem of their own, another one in each round; it is logged with the change of their domains. */
+function faulty(round: number): string {
+  const services = Array.from({ length: 100 }, (_, index) => ({
     apiVersion: 'v1',
     kind: 'Service',
     metadata: {
-      name,
+      // As long as names may be, for long lines.
+      name: `web-${index}-${'x'.repeat(230)}`,
       labels: { 'router.deis.io/routable': 'true' },
-      annotations: { 'router.deis.io/domains': name, 'router.deis.io/connectTimeout': 'x'.repeat(200) },
+      annotations: {
+        'router.deis.io/domains': `web-${index}-${round}`,
+        'router.deis.io/connectTimeout': `round ${round} ${'x'.repeat(200)}`,
+      },
     },
     spec: { ports: [{ name: 'http', port: 80 }] },
   }))
-  await writeFile(join(directory, 'many.yaml'), services.map(service => JSON.stringify(service)).join('\n---\n'))
-  const child = spawn(process.execPath, [main, '--manifests', directory, '--workers', '1', ...anyPorts], {
+  return services.map(service => JSON.stringify(service)).join('\n---\n')
+}
+
+test('a log that nobody reads keeps nobody from being served, nor the end from coming', async () => {
+  const manifests = join(directory, 'manifests')
+  await mkdir(manifests)
+  await writeFile(join(manifests, 'web.yaml'), manifest('a.example.com', await app()))
+  // What is called a pipe in `spawn` is a socket.
+  const pipe = join(directory, 'log')
+  execFileSync('mkfifo', [pipe])
+  const reader = new Socket({ fd: openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK) })
+  cleanups.push(() => reader.destroy())
+  const end = openSync(pipe, 'w')
+  const child = spawn(process.execPath, [main, '--manifests', manifests, '--workers', '1', ...anyPorts], {
     env: compiled,
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'ignore', end],
   })
+  closeSync(end)
   cleanups.push(() => child.kill('SIGKILL'))
   const exited = once(child, 'exit')
   let log = ''
-  for await (const chunk of child.stderr.iterator({ destroyOnReturn: false })) {
+  for await (const chunk of reader.iterator({ destroyOnReturn: false })) {
     log += chunk
     if (log.includes('"message":"listening"')) break
   }
   const line = log.split('\n').find(line => line.includes('"listening"'))!
-  const { admin } = JSON.parse(line) as { admin: number }
+  const { admin, http } = JSON.parse(line) as { admin: number; http: number }
+
+  // Until the pipe is full, and all that may wait for it.
+  const figures = async () => {
+    const { body } = await ask(admin, '/metrics')
+    const figure = (name: string) => Number(new RegExp(`^deis_router_${name} (\\d+)$`, 'm').exec(body)?.[1])
+    return { dropped: figure('log_dropped_total'), version: figure('config_version') }
+  }
+  const file = join(manifests, 'many.yaml')
+  let last = await figures()
+  for (let round = 0; last.dropped === 0; round++) {
+    await writeFile(`${file}.new`, faulty(round))
+    await rename(`${file}.new`, file)
+    const { version } = last
+    while (last.version === version) last = await figures()
+  }
   expect((await ask(admin, '/healthz')).status).toBe(200)
+  expect(await ask(http, '/', 'a.example.com')).toEqual({ status: 200, body: 'hello' })
   child.kill('SIGTERM')
   expect(await exited).toEqual([0, null])
-  child.stderr.destroy()
 })
 
 test('--version', async () => {

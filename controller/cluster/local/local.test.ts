@@ -267,11 +267,15 @@ test('a process that ends again and again is said to be crashed', async () => {
 
 test('what a process leaves behind in its group ends with it', async () => {
   await open()
-  const web = 'sleep 1000 & echo $! > child; sleep 1000 & exec sleep 0.2'
-  await deploy({ structure: { worker: 1 }, procfile: { worker: web } })
-  const child = Number(await readFile(join(stage.image, 'child'), 'utf8'))
+  // It ends when it is told to, so that it is surely up before, and the first of it can be told from the next.
+  const worker = 'sleep 1000 & echo "child $!"; sleep 1000 & test -p end || mkfifo end; exec cat end'
+  await deploy({ structure: { worker: 1 }, procfile: { worker } })
+  const { text } = await stage.said(/^child \d+$/)
+  const child = Number(text.slice('child '.length))
+  expect(isAlive(child)).toBe(true)
+  await writeFile(join(stage.image, 'end'), '')
   await stage.said(/it exited with status 0/)
-  await until(() => !isAlive(child))
+  expect(isAlive(child)).toBe(false)
 })
 
 test('a child may finish its work though the shell above it ends at once', async () => {
