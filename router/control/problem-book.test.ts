@@ -55,12 +55,6 @@ test('owners do not see each other', () => {
   expect(problems.list()).toHaveLength(1)
 })
 
-test('counts have every code', () => {
-  const problems = book()
-  problems.set('a', [problem('a', 'one'), problem('a', 'two'), problem('a', 'three', 'no-port')])
-  expect(problems.counts()).toMatchObject({ 'host-conflict': 2, 'no-port': 1, 'invalid-object': 0 })
-})
-
 test('the list is ordered by object', () => {
   const problems = book()
   problems.set('b', [problem('b', 'one')])

@@ -1,6 +1,6 @@
 // All Problems there are, by the object or part that has them, each with the time since which it has lasted.
 
-import type { Problem, ProblemCode } from '../model/problem.ts'
+import type { Problem } from '../model/problem.ts'
 import { refKey } from './object-shape.ts'
 
 export interface DatedProblem extends Problem {
@@ -15,25 +15,6 @@ export interface ProblemChanges {
 
 // A Service may claim thousands of hosts and lose them all: what one owner can put here is bounded.
 const mostPerOwner = 50
-
-const noProblems: Readonly<Record<ProblemCode, number>> = {
-  'invalid-annotation': 0,
-  'annotation-without-effect': 0,
-  'not-enforced': 0,
-  'host-conflict': 0,
-  'path-conflict': 0,
-  'no-port': 0,
-  'no-backend': 0,
-  unsupported: 0,
-  'certificate-missing': 0,
-  'certificate-invalid': 0,
-  'certificate-expired': 0,
-  'authorities-missing': 0,
-  'authorities-invalid': 0,
-  forbidden: 0,
-  'invalid-manifest': 0,
-  'invalid-object': 0,
-}
 
 function identity({ code, severity, object, message }: Problem): string {
   return `${code} ${severity} ${refKey(object)} ${message}`
@@ -83,13 +64,6 @@ export class ProblemBook {
       .map(([key, problem]) => ({ order: `${refKey(problem.object)} ${key}`, problem }))
       .sort((a, b) => (a.order < b.order ? -1 : a.order > b.order ? 1 : 0))
       .map(({ problem }) => problem)
-  }
-
-  /** How many there are of each code, zeros included. */
-  counts(): Readonly<Record<ProblemCode, number>> {
-    const counts = { ...noProblems }
-    for (const problems of this.#owners.values()) for (const { code } of problems.values()) counts[code]++
-    return counts
   }
 
   /** What came and went since the last call; what did both is in neither. For the log, which names each once. */

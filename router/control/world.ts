@@ -12,7 +12,7 @@ import type { Deployment, EndpointSlice, Ingress, IngressClass, Secret, Service 
 import type { Change } from '#kube/watch.ts'
 import type { CertificateId } from '../model/certificate.ts'
 import type { Patch } from '../model/patch.ts'
-import type { ObjectRef, ProblemCode } from '../model/problem.ts'
+import type { ObjectRef } from '../model/problem.ts'
 import type { HostMatch } from '../model/route.ts'
 import type { RouterSettings } from '../model/settings.ts'
 import type { UpstreamId } from '../model/upstream.ts'
@@ -324,11 +324,6 @@ export class World {
   problems(): readonly DatedProblem[] {
     this.#certificates.noteExpired()
     return this.#problems.list()
-  }
-
-  problemCounts(): Readonly<Record<ProblemCode, number>> {
-    this.#certificates.noteExpired()
-    return this.#problems.counts()
   }
 
   /** Problems that came and went since the last call, for the log. */

@@ -8,38 +8,41 @@ export interface ObjectRef {
 }
 
 /** Stable names: dashboards and tests match on them. */
-export type ProblemCode =
+export const problemCodes = [
   /** An annotation value that does not parse; its default holds. */
-  | 'invalid-annotation'
+  'invalid-annotation',
   /** A key that is accepted for compatibility and has no effect here. */
-  | 'annotation-without-effect'
+  'annotation-without-effect',
   /** A key that protects something and is not enforced here. */
-  | 'not-enforced'
+  'not-enforced',
   /** Another object owns this host. */
-  | 'host-conflict'
+  'host-conflict',
   /** Another object owns this path of the host. */
-  | 'path-conflict'
+  'path-conflict',
   /** The Service lacks the port that traffic goes to. */
-  | 'no-port'
+  'no-port',
   /** A backend that names no Service, port or kind that there is. */
-  | 'no-backend'
+  'no-backend',
   /** Something that an Ingress asks for and that is switched off or not served here. */
-  | 'unsupported'
+  'unsupported',
   /** A Secret that a `certificates` entry names does not exist. */
-  | 'certificate-missing'
+  'certificate-missing',
   /** A Secret lacks `tls.crt` or `tls.key`, holds no PEM, or the two do not belong together. */
-  | 'certificate-invalid'
-  | 'certificate-expired'
+  'certificate-invalid',
+  'certificate-expired',
   /** A Secret that `clientCertificates.secret` names does not exist: nobody gets in. */
-  | 'authorities-missing'
+  'authorities-missing',
   /** Its `ca.crt` is missing, holds no PEM, or too much of it: nobody gets in. */
-  | 'authorities-invalid'
+  'authorities-invalid',
   /** The API server refused us this object: the Role is missing. */
-  | 'forbidden'
+  'forbidden',
   /** A manifest that is not YAML, or not an object we can read. */
-  | 'invalid-manifest'
+  'invalid-manifest',
   /** An object whose shape we cannot read. */
-  | 'invalid-object'
+  'invalid-object',
+] as const
+
+export type ProblemCode = (typeof problemCodes)[number]
 
 export interface Problem {
   readonly code: ProblemCode
