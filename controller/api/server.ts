@@ -1,18 +1,18 @@
 // The HTTP server: what all answers have in common, and the order of checks. A request is matched to a Resource, then
 // who calls and whether they may (Access), then the method, then its body is read, checked and handed to the Operation.
 
-import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { assertNever } from '#kit/assert-never.ts'
 import { Complaint, isDiskFull } from '#kit/full-disk.ts'
 import type { Logger } from '#kit/log.ts'
 import { ClusterError } from '../cluster/cluster.ts'
 import { Refusal } from '../domain/refusal.ts'
+import { addParsers } from './bodies.ts'
 import { answerOf } from './errors.ts'
 import { parseBody } from './fields.ts'
 import type { Metrics } from './metrics.ts'
 import type { Answer, Call, Method, Operation, Resource } from './resource.ts'
+import { send } from './send.ts'
 
 /** Controller contract, section 1. */
 export const apiVersion = '2.3'
@@ -27,7 +27,6 @@ export const standardTimes = {
   request: 60_000,
   headers: 15_000,
   keepAlive: 75_000,
-  ping: 15_000,
   check: 5_000,
 } as const
 
@@ -227,133 +226,6 @@ function header(request: FastifyRequest, name: string): string | null {
 function urlOf(request: FastifyRequest): URL {
   const base = `${request.protocol}://${request.host}`
   return new URL(request.url, URL.canParse(base) ? base : 'http://deis')
-}
-
-async function send(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  answer: Answer,
-  closing: AbortSignal,
-): Promise<FastifyReply> {
-  switch (answer.kind) {
-    case 'json':
-      reply.code(answer.status)
-      // As Kubernetes does it: 299 is `miscellaneous, persistent` (RFC 7234, section 5.5.7).
-      if (answer.warning !== undefined) reply.header('warning', `299 - "${answer.warning}"`)
-      if (answer.body === undefined) return reply.send()
-      // Fastify would add a charset, which is not what clients of this API have seen so far.
-      return reply.header('content-type', 'application/json').send(Buffer.from(JSON.stringify(answer.body)))
-    case 'text':
-      return reply.code(answer.status).type('text/plain; charset=utf-8').send(answer.body)
-    case 'events': {
-      // Who asks for the head alone does not wait for what happens.
-      if (request.method === 'HEAD') return reply.headers(eventHeaders).send()
-      const signal = AbortSignal.any([request.call!.gone, closing])
-      await sendEvents(reply, answer.events(signal), signal)
-      return reply
-    }
-    case 'stream': {
-      const signal = AbortSignal.any([request.call!.gone, closing])
-      signal.addEventListener('abort', answer.end, { once: true })
-      if (signal.aborted) answer.end()
-      await sendStream(reply, answer.chunks, signal)
-      signal.removeEventListener('abort', answer.end)
-      return reply
-    }
-    default:
-      return assertNever(answer)
-  }
-}
-
-const eventHeaders = {
-  'content-type': 'text/event-stream',
-  'cache-control': 'no-cache',
-  'x-accel-buffering': 'no',
-} as const
-
-/** Comments in between keep proxies from taking a quiet stream for a dead one. */
-async function sendEvents(reply: FastifyReply, events: AsyncIterable<string>, signal: AbortSignal): Promise<void> {
-  reply.hijack()
-  const { raw } = reply
-  raw.writeHead(200, {
-    ...(reply.getHeaders() as Record<string, string>),
-    ...eventHeaders,
-  })
-  raw.flushHeaders()
-  const ping = setInterval(() => raw.write(': still here\n\n'), standardTimes.ping)
-  try {
-    for await (const event of events) {
-      if (!raw.write(event)) await once(raw, 'drain', { signal })
-    }
-  } catch (error) {
-    if (!signal.aborted) throw error
-  } finally {
-    clearInterval(ping)
-    raw.end()
-  }
-}
-
-/** No faster than the client takes it. */
-async function sendStream(reply: FastifyReply, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
-  reply.hijack()
-  const { raw } = reply
-  raw.writeHead(200, { ...(reply.getHeaders() as Record<string, string>), ...streamHeaders })
-  raw.flushHeaders()
-  try {
-    for await (const chunk of chunks) {
-      if (!raw.write(chunk)) await once(raw, 'drain', { signal })
-    }
-    raw.end()
-  } catch {
-    // What it was made of has broken, in the middle: the client shall not take that for the end.
-    if (signal.aborted) raw.end()
-    else raw.destroy()
-  }
-}
-
-const streamHeaders = {
-  'content-type': 'text/plain; charset=utf-8',
-  'cache-control': 'no-cache',
-  'x-accel-buffering': 'no',
-} as const
-
-/** Bodies come whole: the largest is 10 MB. An absent one is undefined, whatever type it claims. */
-function addParsers(server: FastifyInstance): void {
-  server.removeAllContentTypeParsers()
-  const parse = (type: string | RegExp, read: (body: Buffer, contentType: string) => unknown): void => {
-    server.addContentTypeParser(type, { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) =>
-      body.length === 0 ? undefined : await read(body, request.headers['content-type'] ?? ''),
-    )
-  }
-  parse('application/json', body => {
-    try {
-      return JSON.parse(utf8(body)) as unknown
-    } catch (error) {
-      if (error instanceof Refusal) throw error
-      throw new Refusal('illogical', `JSON parse error - ${(error as Error).message.slice(0, 200)}`)
-    }
-  })
-  parse('application/x-www-form-urlencoded', body => fieldsOf(new URLSearchParams(utf8(body))))
-  parse('multipart/form-data', async (body, contentType) => {
-    try {
-      const form = await new Response(body, { headers: { 'content-type': contentType } }).formData()
-      return fieldsOf([...form].filter((field): field is [string, string] => typeof field[1] === 'string'))
-    } catch {
-      throw new Refusal('illogical', 'Multipart form parse error - Invalid boundary in multipart')
-    }
-  })
-}
-
-function utf8(body: Buffer): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(body)
-  } catch {
-    throw new Refusal('illogical', 'JSON parse error - the body is not valid UTF-8')
-  }
-}
-
-function fieldsOf(pairs: Iterable<readonly [string, string]>): Record<string, string> {
-  return Object.fromEntries(pairs)
 }
 
 /** Returns the status. */
