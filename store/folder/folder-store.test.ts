@@ -10,7 +10,8 @@ import { run } from '#test/cluster/command.ts'
 import { heldInBuffers } from '#test/support/memory.ts'
 import { openStore } from '../open-store.ts'
 import type { ObjectStore } from '../store.ts'
-import { bytes, chunks, keys, type Place, storeSuite, text } from '../store-suite.ts'
+import { type Place, storeSuite } from '../store-suite.ts'
+import { bytes, chunks, keys, text } from '../suite/octets.ts'
 import { listFiles } from './listing.ts'
 
 async function makeFolder(): Promise<Place & { readonly directory: string }> {
