@@ -2,22 +2,9 @@ import { expect, test } from 'vitest'
 import { cases } from './cases.ts'
 import type { Measurement } from './measure.ts'
 import { doubts, ratio, valuesOf } from './result.ts'
+import { good } from './testdata/measurement.ts'
 
 const work = cases[0]!
-const good: Measurement = {
-  cpuPerUnit: 20,
-  requestsPerSecond: 50_000,
-  p50Ms: 1,
-  p99Ms: 2,
-  residentBytes: 20_000_000,
-  proxyBusy: 0.99,
-  backendBusy: 0.4,
-  loadBusy: 0.4,
-  strangersBusy: 0,
-  connectsPerRequest: 0,
-  logBytesPerRequest: 120,
-  failures: 0,
-}
 const cpu = (...values: (number | null)[]) => values.map(cpuPerUnit => ({ ...good, cpuPerUnit }))
 
 const ratios: [name: string, ours: Measurement[], theirs: Measurement[], want: number | null][] = [

@@ -6,6 +6,7 @@ import type { Problem } from '../model/problem.ts'
 import { Metrics } from './metrics.ts'
 import { Published } from './published.ts'
 import { certificateOf, patchOf, routeOf } from './testdata/patches.ts'
+import { quietMetrics } from './testdata/quiet-metrics.ts'
 
 function watch(resource: string, parts: Partial<WatchState> = {}): WatchState {
   return { resource, connected: true, synced: true, events: 0, relists: 0, reconnects: 0, lastError: null, ...parts }
@@ -320,18 +321,7 @@ test('a snapshot that is served is as old as its writing', async () => {
 })
 
 test('before any thread has started there are zeros', async () => {
-  const metrics = new Metrics({
-    published: new Published(certificateOf('self-signed')),
-    counters: () => [],
-    restarts: () => 0,
-    accessLogDropped: () => 0,
-    logDropped: () => 0,
-    problems: () => [],
-    watches: () => [],
-    servedSnapshot: () => null,
-    snapshotSaved: () => null,
-    now: () => 0,
-  })
+  const metrics = quietMetrics({ published: new Published(certificateOf('self-signed')) })
   const lines = (await metrics.text()).split('\n')
   expect(lines).toContain('deis_router_config_version 0')
   expect(lines).toContain('deis_router_config_age_seconds 0')

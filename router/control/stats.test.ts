@@ -1,25 +1,14 @@
 import { expect, test } from 'vitest'
 import { appCounter, counter, createCounters, failureCodes, fixedSlot, rowOffset } from '../model/counters.ts'
-import { Metrics } from './metrics.ts'
 import { Published } from './published.ts'
 import { statsPage, stubStatus } from './stats.ts'
 import { certificateOf, patchOf, routeOf } from './testdata/patches.ts'
+import { quietMetrics } from './testdata/quiet-metrics.ts'
 
 function bench() {
   const threads = [new Float64Array(createCounters()), new Float64Array(createCounters())]
   const published = new Published(certificateOf('self-signed'))
-  const metrics = new Metrics({
-    published,
-    counters: () => threads,
-    restarts: () => 0,
-    accessLogDropped: () => 0,
-    logDropped: () => 0,
-    problems: () => [],
-    watches: () => [],
-    servedSnapshot: () => null,
-    snapshotSaved: () => null,
-    now: () => Date.UTC(2026, 0),
-  })
+  const metrics = quietMetrics({ published, counters: () => threads, now: () => Date.UTC(2026, 0) })
   const publish = (...patch: Parameters<typeof patchOf>): void =>
     metrics.assign(published.publish(patchOf(...patch)).apps)
   /** `requests` answers of a status class, of `octets` each way and a second each. */

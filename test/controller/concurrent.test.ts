@@ -7,15 +7,14 @@ import type { AddressInfo } from 'node:net'
 import { Writable } from 'node:stream'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ClusterError } from '#controller/cluster/cluster.ts'
-import { parseConfig } from '#controller/config.ts'
 import { Controller } from '#controller/controller.ts'
 import type { AppId } from '#controller/domain/app.ts'
 import { AppEvents } from '#controller/reconcile/app-events.ts'
 import { AppLocks, Superseded } from '#controller/reconcile/app-lock.ts'
 import { openStore } from '#controller/store/open-store.ts'
 import type { Store } from '#controller/store/store.ts'
-import { configOf } from '#kit/command-line.ts'
 import { createLogger } from '#kit/log.ts'
+import { controllerConfig } from '#test/support/controller-stage.ts'
 import { QuietCluster } from '#test/support/quiet-cluster.ts'
 
 const shop = 'shop' as AppId
@@ -27,19 +26,7 @@ let token: string
 let twice = false
 
 async function open(env: Record<string, string> = {}): Promise<void> {
-  const flags = [
-    '--address',
-    '127.0.0.1',
-    '--port',
-    '0',
-    '--admin-port',
-    '0',
-    '--sqlite',
-    'unused',
-    '--local',
-    'unused',
-  ]
-  const config = configOf(parseConfig(flags, env, '0'))
+  const config = controllerConfig('unused', env)
   const log = createLogger({ destination: { write: () => {} } })
   const real = await openStore({ kind: 'sqlite', file: ':memory:' }, { log })
   const again = new Error('once more')

@@ -102,7 +102,7 @@ export class ControllerStage implements AsyncDisposable {
       env = {},
       times = {},
     } = this.#options
-    const config = this.#config(env)
+    const config = controllerConfig(this.directory, env, registryFlags(this.#options.registry))
     const log = createLogger({ destination: { write: line => void this.log.push(JSON.parse(line)) } })
     const store = await openStore(database, { log })
     const registryTokens = await openRegistryTokens(config)
@@ -224,21 +224,19 @@ export class ControllerStage implements AsyncDisposable {
     await this.close(0)
     await rm(this.directory, { recursive: true, force: true })
   }
+}
 
-  #config(env: Readonly<Record<string, string>>): ControllerConfig {
-    const flags = [
-      '--address',
-      '127.0.0.1',
-      '--port',
-      '0',
-      '--admin-port',
-      '0',
-      '--sqlite',
-      'unused',
-      '--local',
-      this.directory,
-      ...(this.#options.registry === undefined ? [] : ['--registry', this.#options.registry.href]),
-    ]
-    return configOf(parseConfig(flags, { DEIS_BUILDER_KEY: builderKey, ...env }, '0'))
-  }
+/** Of a controller of this process, on `directory`; whoever starts it brings a store and a cluster. */
+export function controllerConfig(
+  directory: string,
+  env: Readonly<Record<string, string>>,
+  more: readonly string[] = [],
+): ControllerConfig {
+  const ports = ['--address', '127.0.0.1', '--port', '0', '--admin-port', '0']
+  const flags = [...ports, '--sqlite', 'unused', '--local', directory, ...more]
+  return configOf(parseConfig(flags, { DEIS_BUILDER_KEY: builderKey, ...env }, '0'))
+}
+
+function registryFlags(registry: URL | undefined): readonly string[] {
+  return registry === undefined ? [] : ['--registry', registry.href]
 }

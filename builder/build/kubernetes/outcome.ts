@@ -1,5 +1,6 @@
 // What a build's Pod tells of how it goes: read from its status alone, in words for the pusher.
 
+import { imageReasons, startReasons } from '#kube/container-reasons.ts'
 import type { ContainerStatus, KubeEvent, Pod } from '#kube/workload-types.ts'
 import { BuildError } from '../strategy.ts'
 
@@ -14,16 +15,7 @@ export type Outcome =
 export const patience = { start: 900_000, pull: 120_000, container: 60_000, pod: 60_000 } as const
 
 const maxMessage = 1000
-const imageReasons = new Set([
-  'ErrImagePull',
-  'ImagePullBackOff',
-  'InvalidImageName',
-  'ErrImageNeverPull',
-  'ImageInspectError',
-  'RegistryUnavailable',
-])
 const hopeless = new Set(['InvalidImageName', 'ErrImageNeverPull'])
-const startReasons = new Set(['CreateContainerConfigError', 'CreateContainerError', 'RunContainerError'])
 
 export function outcomeOf(pod: Pod): Outcome {
   const { phase, reason, message } = pod.status ?? {}

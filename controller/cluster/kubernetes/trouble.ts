@@ -1,5 +1,6 @@
 // Why processes do not come up, read from their Pods and Deployments, in words for who deploys them.
 
+import { imageReasons, startReasons } from '#kube/container-reasons.ts'
 import type { AppDeployment, Container, ContainerStatus, KubeEvent, Pod } from '#kube/workload-types.ts'
 
 export interface Trouble {
@@ -14,16 +15,6 @@ export interface Trouble {
 }
 
 const maxMessage = 1000
-const imageReasons = new Set([
-  'ErrImagePull',
-  'ImagePullBackOff',
-  'InvalidImageName',
-  'ErrImageNeverPull',
-  'ImageInspectError',
-  'RegistryUnavailable',
-])
-/** The node cannot even start it. */
-const startReasons = new Set(['CreateContainerConfigError', 'CreateContainerError', 'RunContainerError'])
 const noSuchImage = /not found|manifest unknown|does not exist|not present|access denied/i
 
 export function troubleOfPod(pod: Pod): Trouble | null {
