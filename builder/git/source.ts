@@ -3,9 +3,9 @@
 
 import { lstat, mkdir, open, readlink, rm, symlink } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
+import { readTar, TarError } from '#kit/tar-reader.ts'
 import { gitOutput } from './git.ts'
 import type { Quarantine } from './hook-server.ts'
-import { TarError, tarEntries } from './tar-entries.ts'
 
 export interface SourceLimits {
   /** Octets, unpacked. */
@@ -67,21 +67,23 @@ export async function unpack(
   const made = new Set<string>([directory])
   let entries = 0
   let size = 0
-  for await (const entry of tarEntries(archive)) {
+  for await (const entry of readTar(archive)) {
     if (++entries > limits.entries) throw new SourceError(`it has more than ${limits.entries} files`)
     size += entry.size
     if (size > limits.size) throw new SourceError(`its files have more than ${limits.size} octets`)
-    const path = pathIn(directory, entry.name)
+    if (entry.kind === 'hardlink' || entry.kind === 'other')
+      throw new TarError(`an entry of type ${JSON.stringify(entry.type)}`)
+    const path = pathIn(directory, entry.path)
     const parent = entry.kind === 'directory' ? path : dirname(path)
     // Each directory once, and never through a link: there is none yet.
     if (!made.has(parent)) await mkdir(parent, { recursive: true })
     made.add(parent)
-    if (entry.kind === 'link') {
+    if (entry.kind === 'symlink') {
       if (links.has(path)) throw new SourceError('two of its files exclude each other')
       links.set(path, entry.target)
     } else if (entry.kind === 'file') {
-      await using file = await open(path, 'wx', entry.executable ? 0o755 : 0o644)
-      for await (const part of entry.content()) await file.writeFile(part)
+      await using file = await open(path, 'wx', entry.isExecutable ? 0o755 : 0o644)
+      for await (const part of entry.body) await file.writeFile(part)
     }
   }
   for (const [path, target] of links) await symlink(target, path)

@@ -11,7 +11,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { mediaType } from '#kit/oci/manifest.ts'
-import { readTar, type TarEntry, TarError } from './tar-reader.ts'
+import { readTar, type TarEntry, TarError } from '#kit/tar-reader.ts'
 
 export interface LayerLimits {
   /** Bytes of all files, unpacked. */

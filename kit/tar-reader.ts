@@ -1,8 +1,10 @@
-// Layers as tar archives: ustar, with pax headers or GNU's long names, as builders of images write them (OCI Image 1.1,
-// "Layer"). An archive comes from somebody else: whatever it says of itself is bounded or refused.
+// Reads tar archives: ustar, with pax headers or GNU's long names, as builders of images (OCI Image 1.1, "Layer") and
+// `git archive` write them. An archive comes from somebody else: whatever it says of itself is bounded or refused.
 
 export interface TarEntry {
   readonly kind: 'file' | 'directory' | 'symlink' | 'hardlink' | 'other'
+  /** One character, as the archive has it. */
+  readonly type: string
   /** As it is written; it may lead anywhere. */
   readonly path: string
   readonly target: string
@@ -12,15 +14,25 @@ export interface TarEntry {
   readonly body: AsyncIterable<Buffer>
 }
 
-export class TarError extends Error {}
+export class TarError extends Error {
+  override readonly name = 'TarError'
+}
 
 const block = 512
 /** Bytes of a header in front of an entry. */
 const longestHeader = 1024 * 1024
 
-/** Throws TarError. */
+/** Throws TarError. What is left of the source when nobody asks on is given up. */
 export async function* readTar(source: AsyncIterable<Buffer>): AsyncIterable<TarEntry> {
   const input = new Input(source)
+  try {
+    yield* entriesOf(input)
+  } finally {
+    await input.close()
+  }
+}
+
+async function* entriesOf(input: Input): AsyncIterable<TarEntry> {
   let pax = new Map<string, string>()
   let longPath: string | null = null
   let longTarget: string | null = null
@@ -62,7 +74,7 @@ export async function* readTar(source: AsyncIterable<Buffer>): AsyncIterable<Tar
     }
     yield {
       kind: path.endsWith('/') && hasBody && size === 0 ? 'directory' : kindOf(type),
-      ...{ path, target, size: left, body: body() },
+      ...{ type, path, target, size: left, body: body() },
       isExecutable: (number(header, 100, 8) & 0o100) !== 0,
     }
     for await (const _ of body());
@@ -181,5 +193,9 @@ class Input {
       left -= piece.length
     }
     return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
+  }
+
+  async close(): Promise<void> {
+    await this.#source.return?.()
   }
 }
