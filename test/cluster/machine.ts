@@ -14,6 +14,7 @@ const packages = {
   iptables: 'iptables-save',
   conntrack: 'conntrack',
   iproute2: 'ip',
+  ipset: 'ipset',
   buildah: 'buildah',
   debootstrap: 'debootstrap',
   'docker-registry': 'docker-registry',

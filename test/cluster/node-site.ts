@@ -33,6 +33,7 @@ export const hostAddress = '10.251.0.1'
 const kernelSettings = [
   'net/ipv4/ip_forward',
   'net/ipv4/conf/all/route_localnet',
+  'net/bridge/bridge-nf-call-iptables',
   'vm/overcommit_memory',
   'kernel/panic',
   'kernel/panic_on_oops',
@@ -79,7 +80,8 @@ export function releaseNode(directory: string): void {
 
 /** Keeps the present kernel settings in the cluster's directory. */
 export function saveKernelSettings(directory: string): void {
-  const values = kernelSettings.map(name => [name, readFileSync(`/proc/sys/${name}`, 'utf8').trim()])
+  const there = kernelSettings.filter(name => existsSync(`/proc/sys/${name}`))
+  const values = there.map(name => [name, readFileSync(`/proc/sys/${name}`, 'utf8').trim()])
   writeFileSync(join(directory, 'kernel-settings.json'), JSON.stringify(Object.fromEntries(values)))
 }
 

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { run } from './command.ts'
 import { controlGroupName } from './control-groups.ts'
 import { freePort } from './control-plane.ts'
+import { legacyRules, policySets } from './kube-router.ts'
 import { NodeRuntime } from './node.ts'
 import { bridgeName, hostAddress, processes, runDirectory } from './node-site.ts'
 import { poll } from './poll.ts'
@@ -25,6 +26,7 @@ interface Echo {
   readonly path: string
   readonly query: string
   readonly addresses?: readonly string[]
+  readonly connection?: string
 }
 
 const labels = { app: 'echo' }
@@ -51,7 +53,7 @@ const pod = (name: string, hostPort: number) => ({
   spec: { containers: [{ ...container, ports: [{ containerPort: 8080, hostPort }] }] },
 })
 
-const node = new NodeRuntime()
+const node = new NodeRuntime({ networkPolicies: true })
 const api = node.controlPlane
 const pods = '/api/v1/namespaces/default/pods'
 
@@ -112,6 +114,17 @@ test('a hostPort answers on 127.0.0.1, and kubectl reaches into the pod', async 
   expect(await rejection(api.kubectl(['exec', 'front', '--', '/echo', 'again']))).toContain('address already in use')
 })
 
+test('NetworkPolicies are enforced between pods, and the node reaches all of them', async () => {
+  const [first, second] = (await endpoints()).map(({ addresses }) => addresses[0]!)
+  const policies = '/apis/networking.k8s.io/v1/namespaces/default/networkpolicies'
+  const connection = async () => (await get(`http://${first}:8080/?connect=${second}:8080`)).connection
+  expect(await connection()).toBe('open')
+  const spec = { podSelector: { matchLabels: labels }, policyTypes: ['Ingress'], ingress: [] }
+  await api.request('POST', policies, { metadata: { name: 'fence' }, spec })
+  await poll('refusal', 20, async () => ((await connection()) === 'open' ? null : true))
+  for (const url of [`http://${second}:8080/`, `http://127.0.0.1:${created.spec.ports[0]!.nodePort}/`]) await get(url)
+})
+
 test('what is deleted goes', async () => {
   await api.request('DELETE', '/apis/apps/v1/namespaces/default/deployments/echo?propagationPolicy=Background')
   await readyEndpoints(0)
@@ -156,5 +169,7 @@ async function traces(): Promise<Record<string, readonly string[]>> {
     addresses: (await lines('ip', '-o', 'address')).filter(line => line.includes(` ${hostAddress}/`)),
     serviceRules: rules.filter(rule => rule.includes('KUBE-')),
     portRules: rules.filter(rule => rule.includes('CNI-')),
+    policyRules: (await legacyRules()).filter(rule => rule.includes('KUBE-')),
+    policySets: await policySets(),
   }
 }

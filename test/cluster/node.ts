@@ -2,7 +2,7 @@
 // kube-proxy, containerd with the bridge network, and CoreDNS. Needs root; one at a time on a machine. Beside what
 // `control-plane.ts` offers, Pods run, Services have endpoints, and NodePorts and hostPorts answer on 127.0.0.1.
 
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { binary } from './binaries.ts'
@@ -12,6 +12,7 @@ import { ControlPlane, type ControlPlaneOptions, freePort } from './control-plan
 import { credentialFiles } from './credentials.ts'
 import { Daemon } from './daemon.ts'
 import { buildImage, containerdCommand, loadArchive, ownImageArchive } from './images.ts'
+import { kubeRouter, kubeRouterCommand, kubeRouterPackages, policiesEnforced } from './kube-router.ts'
 import { ensurePackages, isRoot } from './machine.ts'
 import { nodeFiles, writeNodeFiles } from './node-files.ts'
 import {
@@ -59,10 +60,17 @@ interface NodeObject {
   readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] }
 }
 
+export interface NodeOptions extends Omit<ControlPlaneOptions, 'servesPods'> {
+  /** Enforce NetworkPolicies; otherwise they are kept and change nothing. */
+  readonly networkPolicies?: boolean
+}
+
 export class NodeRuntime {
   readonly controlPlane: ControlPlane
+  readonly #enforces: boolean
 
-  constructor(options: Omit<ControlPlaneOptions, 'servesPods'> = {}) {
+  constructor({ networkPolicies = false, ...options }: NodeOptions = {}) {
+    this.#enforces = networkPolicies
     this.controlPlane = new ControlPlane({ ...options, users: { ...users, ...options.users }, servesPods: true })
   }
 
@@ -72,12 +80,13 @@ export class NodeRuntime {
    */
   async start(): Promise<void> {
     if (!isRoot) throw new Error('a node takes root: it makes name spaces, mounts and packet filter rules')
-    const [nameServer, pause, echo] = await Promise.all([
+    const [nameServer, pause, echo, enforcer] = await Promise.all([
       binary('dns'),
       ownImageArchive('pause'),
       ownImageArchive('echo'),
+      this.#enforces ? kubeRouter() : null,
       binary('kube'),
-      ensurePackages(nodePackages),
+      ensurePackages([...nodePackages, ...(this.#enforces ? kubeRouterPackages : [])]),
     ])
     await this.#claim()
     try {
@@ -85,6 +94,7 @@ export class NodeRuntime {
       if (other) throw new Error(`process ${other} is a kube-proxy that writes this machine's packet filter already`)
       await this.controlPlane.start()
       await this.#launch(nameServer, [pause, echo])
+      if (enforcer) await this.#enforce(enforcer)
     } catch (error) {
       await this.stop()
       releaseNode(this.controlPlane.directory)
@@ -138,6 +148,18 @@ export class NodeRuntime {
     await poll('ready node', 120, () => this.#isReady(), over)
     const account = '/api/v1/namespaces/default/serviceaccounts/default'
     await poll('default service account', 60, () => this.controlPlane.request('GET', account), over)
+  }
+
+  // Until it runs nothing is fenced, so nobody gets the node before.
+  async #enforce(program: string): Promise<void> {
+    const { directory } = this.controlPlane
+    // What one pod sends to another on the same bridge passes the packet filter only if this says so.
+    const setting = '/proc/sys/net/bridge/bridge-nf-call-iptables'
+    if (!existsSync(setting)) await run('modprobe', ['br_netfilter'])
+    writeFileSync(setting, '1')
+    const command = kubeRouterCommand(directory, program, this.controlPlane.kubeconfig())
+    const daemon = new Daemon({ directory, name: 'kube-router', ...command })
+    await policiesEnforced(daemon.failed)
   }
 
   async #startContainerd(archives: readonly string[]): Promise<Daemon> {

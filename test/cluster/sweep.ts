@@ -17,6 +17,7 @@ import { setTimeout } from 'node:timers/promises'
 import { run } from './command.ts'
 import { removeControlGroup } from './control-groups.ts'
 import { killRecorded } from './daemon.ts'
+import { removeKubeRouterRules } from './kube-router.ts'
 import {
   bridgeName,
   containerdSocket,
@@ -113,6 +114,7 @@ async function unmountBelow(...directories: readonly string[]): Promise<void> {
 }
 
 async function removePacketFilterRules(directory: string): Promise<void> {
+  await removeKubeRouterRules(directory)
   const kubeProxy = join(directory, 'bin/kube-proxy')
   if (existsSync(kubeProxy)) await run(kubeProxy, ['--cleanup'])
   // The port mapping plugin has a chain for each pod, named in rules whose comment tells the network.

@@ -17,9 +17,13 @@
 //	bytes=N      answer with N bytes of a repeating pattern, streamed, in place of the JSON
 //	pace=10ms    pause between the pieces (4 KiB each) of such a stream
 //	resolve=NAME add the addresses that this name has for the pod to the JSON
+//	connect=HOST:PORT  add what comes of a TCP connection from the pod to there: "open", or why it is not
+//	network=udp  with connect: of datagrams, which is "open" unless a refusal comes back
+//	host=NAME    with connect: of a request for / of this host, which is the first line of its answer
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -41,6 +45,11 @@ const (
 	maxWait  = 10 * time.Minute
 	maxBytes = 1 << 34
 	piece    = 4096
+	// One that got lost comes again after a second.
+	connectWait = 1500 * time.Millisecond
+	// A kernel refuses once in a second.
+	datagrams    = 8
+	datagramWait = 250 * time.Millisecond
 )
 
 type description struct {
@@ -54,6 +63,7 @@ type description struct {
 	Headers       http.Header `json:"headers"`
 	BodyBytes     int64       `json:"bodyBytes"`
 	Addresses     []string    `json:"addresses,omitempty"`
+	Connection    string      `json:"connection,omitempty"`
 }
 
 type server struct {
@@ -124,11 +134,15 @@ func (s server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	var connection string
+	if target := query.Get("connect"); target != "" {
+		connection = attempt(r.Context(), query.Get("network"), target, query.Get("host"))
+	}
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	body, err := json.Marshal(description{
 		Pod: s.name, Method: r.Method, Path: path, Query: r.URL.RawQuery, Protocol: r.Proto, Host: r.Host,
 		RemoteAddress: r.RemoteAddr, Headers: r.Header, BodyBytes: received,
-		Addresses: addresses,
+		Addresses: addresses, Connection: connection,
 	})
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -138,6 +152,49 @@ func (s server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)+1))
 	w.WriteHeader(int(status))
 	_, _ = w.Write(append(body, '\n'))
+}
+
+func attempt(ctx context.Context, network, target, host string) string {
+	if network == "" {
+		network = "tcp"
+	}
+	dialer := net.Dialer{Timeout: connectWait}
+	connection, err := dialer.DialContext(ctx, network, target)
+	if err != nil {
+		return err.Error()
+	}
+	defer connection.Close()
+	switch {
+	case network == "udp":
+		err = refusal(connection)
+	case host != "":
+		_ = connection.SetDeadline(time.Now().Add(connectWait))
+		_, err = fmt.Fprintf(connection, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", host)
+		if err == nil {
+			var line string
+			if line, err = bufio.NewReader(connection).ReadString('\n'); err == nil {
+				return strings.TrimSpace(line)
+			}
+		}
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return "open"
+}
+
+// refusal returns what comes back of datagrams that nobody takes, and nil when nothing does.
+func refusal(connection net.Conn) error {
+	for range datagrams {
+		if _, err := connection.Write([]byte("datagram")); err != nil {
+			return err
+		}
+		_ = connection.SetReadDeadline(time.Now().Add(datagramWait))
+		if _, err := connection.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s server) stream(w http.ResponseWriter, r *http.Request, status int, size int64, pace time.Duration) {
