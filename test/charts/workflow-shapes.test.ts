@@ -221,14 +221,20 @@ describe('who reaches what', () => {
     readonly podSelector?: { readonly matchLabels?: Readonly<Record<string, string>> }
     readonly namespaceSelector?: { readonly matchLabels?: Readonly<Record<string, string>> }
   }
+  interface Port {
+    readonly port: number
+    readonly protocol: string
+  }
   /** `port: who` of a policy, by what the peers are called. */
   const rules = (rendering: Rendering, name: string): readonly string[] => {
     const { spec } = rendering.objects.find(
       ({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.name === name && metadata.namespace === 'deis',
     )!
     expect(spec.policyTypes).toEqual(['Ingress'])
-    return (spec.ingress as readonly { ports: { port: number }[]; from: Peer[] }[]).flatMap(({ ports, from }) =>
-      ports.flatMap(({ port }) => from.map(peer => `${port} ${titleOf(peer)}`)),
+    return (spec.ingress as readonly { ports: Port[]; from: Peer[] }[]).flatMap(({ ports, from }) =>
+      from.flatMap(peer =>
+        ports.map(({ port, protocol }) => `${port}${protocol === 'UDP' ? '/udp' : ''} ${titleOf(peer)}`),
+      ),
     )
   }
   const titleOf = ({ podSelector, namespaceSelector }: Peer): string => {
@@ -254,7 +260,7 @@ describe('who reaches what', () => {
     ['deis-registry-proxy', []],
     ['deis-database', ['5432 deis-controller', '5432 deis-database-backup']],
     ['deis-database-backup', []],
-    ['deis-logger', ['8088 deis-controller', '8088 test', '1514 deis-collector']],
+    ['deis-logger', ['8088 deis-controller', '8088 test', '1514 deis-collector', '1514/udp deis-collector']],
     ['deis-collector', []],
   ]
   test.for(rows)('%s', ([name, wanted]) => expect(rules(plain, name)).toEqual(wanted))
@@ -277,7 +283,11 @@ describe('who reaches what', () => {
     })
     expect(rules(rendering, 'deis-controller').slice(-2)).toEqual(['8000 monitoring/all', '9091 monitoring/all'])
     expect(rules(rendering, 'deis-registry').slice(-2)).toEqual(['5001 monitoring/all', '9092 monitoring/all'])
-    expect(rules(rendering, 'deis-logger').slice(-2)).toEqual(['1514 monitoring/all', '8089 monitoring/all'])
+    expect(rules(rendering, 'deis-logger').slice(-3)).toEqual([
+      '1514 monitoring/all',
+      '1514/udp monitoring/all',
+      '8089 monitoring/all',
+    ])
     expect(rules(rendering, 'deis-collector')).toEqual(['8090 monitoring/all'])
     const open = await renderWorkflow({
       networkPolicy: { enabled: false },
