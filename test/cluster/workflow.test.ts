@@ -21,6 +21,7 @@ import { run } from './command.ts'
 import { freePort } from './control-plane.ts'
 import { hostAddress, nodeName } from './node-site.ts'
 import { killingPods } from './pod-killer.ts'
+import { policyStories, policyValues } from './policy-stories.ts'
 import { poll } from './poll.ts'
 import { routerBaseArchive } from './router-base.ts'
 import { describeLoad, underLoad } from './steady-load.ts'
@@ -32,7 +33,7 @@ let directory: string
 let token = ''
 let person: Person
 
-const values: Values = { collector: { podLogs: join(api.directory, 'log/pods') } }
+const values: Values = { collector: { podLogs: join(api.directory, 'log/pods') }, ...policyValues }
 /** Requests in a second: a machine of two cores starts pods at the same time. */
 const rate = 20
 const host = (app: string) => `${app}.${domain}`
@@ -195,6 +196,8 @@ describe('somebody', () => {
     )
   })
 })
+
+policyStories(workflow, call)
 
 describe('an app', () => {
   test('has its log: what it says, what the controller does with it, and who asked for it', async () => {

@@ -71,7 +71,7 @@ export interface PodObject {
 }
 
 export class Workflow {
-  readonly node = new NodeRuntime({ apiServerFlags: auditFlags })
+  readonly node = new NodeRuntime({ apiServerFlags: auditFlags, networkPolicies: true })
   readonly api: ControlPlane = this.node.controlPlane
   ports: Ports = { http: 0, https: 0, builder: 0 }
   #helm = ''
