@@ -1,17 +1,18 @@
 // From a pushed commit to a running app (builder contract, section 3): config, source, build, deploy, for each ref in turn. The
 // refs move only when all of it worked.
 
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDiskFull } from '#kit/full-disk.ts'
 import type { Logger } from '#kit/log.ts'
-import { BuildError, type BuildStrategy, shortCommit } from './build/strategy.ts'
+import { BuildError, type BuildResult, type BuildStrategy, shortCommit } from './build/strategy.ts'
 import { type BuildQueue, QueueFullError } from './build-queue.ts'
 import { ControllerAwayError, type ControllerClient, ControllerRefusal } from './controller-client.ts'
 import { git } from './git/git.ts'
 import type { HookCall } from './git/hook-server.ts'
 import { quarantineEnv, SourceError, type SourceLimits, unpackSource } from './git/source.ts'
 import { words } from './pusher-words.ts'
+import { removeTree } from './remove-tree.ts'
 
 export interface PushesOptions {
   readonly controller: ControllerClient
@@ -29,6 +30,15 @@ export interface PushesOptions {
 }
 
 export type PushOutcome = 'deployed' | 'refused' | 'failed' | 'lost'
+
+interface ImageOrder {
+  readonly pusher: Pusher
+  readonly call: HookCall
+  readonly commit: string
+  readonly config: Readonly<Record<string, string>>
+  /** Aborts when nobody wants it any more. */
+  readonly alive: AbortSignal
+}
 
 export interface Pusher {
   readonly app: string
@@ -84,43 +94,17 @@ export class Pushes {
     }
   }
 
-  async #build({ app, user, repository }: Pusher, call: HookCall, pushed: string): Promise<void> {
-    const { controller, strategy, queue, sources, limits, buildTimeout, log } = this.#options
-    const { say, quarantine } = call
+  async #build(pusher: Pusher, call: HookCall, pushed: string): Promise<void> {
+    const { controller, log } = this.#options
+    const { app, user, repository } = pusher
+    const { say } = call
     const alive = AbortSignal.any([this.#signal, call.gone])
     const config = await controller.config(user, app, alive)
     const commit = await commitOf(repository, call, pushed, alive)
-    let place: Disposable
-    try {
-      place = await queue.enter(alive, before => say(words.queued(before)))
-    } catch (error) {
-      throw error instanceof QueueFullError ? new PushError('refused', error.message) : error
-    }
-    const directory = await mkdtemp(join(sources, `${app}-`))
-    const built = await (async () => {
-      using _place = place
-      say(words.start)
-      const signal = AbortSignal.any([alive, AbortSignal.timeout(buildTimeout)])
-      const source = join(directory, 'source')
-      using ticks = this.#ticks(say)
-      for (const name of await unpackSource({ repository, quarantine, commit, directory: source, limits, signal }))
-        say(words.leftOut(name))
-      const heard = (line: string): void => {
-        ticks[Symbol.dispose]()
-        say(line)
-      }
-      try {
-        return await strategy.build({ app, commit, source, config, say: heard, signal })
-      } catch (error) {
-        if (signal.aborted && !alive.aborted)
-          throw new PushError('failed', `the build took longer than ${Math.round(buildTimeout / 60_000)} minutes`)
-        throw error
-      }
-    })().finally(() => rm(directory, { recursive: true, force: true }))
+    const { image, procfile, fromDockerfile } = await this.#image({ pusher, call, commit, config, alive })
     say(words.built)
     say(words.launch)
     using _ticks = this.#ticks(say)
-    const { image, procfile, fromDockerfile } = built
     // A deploy that has begun goes on whatever becomes of us, so its end is waited for.
     const version = await controller
       .build({ sha: shortCommit(commit), user, app, image, procfile, fromDockerfile }, this.#signal)
@@ -131,6 +115,49 @@ export class Pushes {
       })
     log.info({ app, user, commit, version }, 'deployed')
     for (const line of words.done(app, version)) say(line)
+  }
+
+  async #image({ pusher, call, commit, config, alive }: ImageOrder): Promise<BuildResult> {
+    const { strategy, limits, buildTimeout } = this.#options
+    const { app, repository } = pusher
+    const { say, quarantine } = call
+    using _place = await this.#place(alive, say)
+    await using room = await this.#room(app)
+    say(words.start)
+    const signal = AbortSignal.any([alive, AbortSignal.timeout(buildTimeout)])
+    const source = join(room.directory, 'source')
+    using ticks = this.#ticks(say)
+    for (const name of await unpackSource({ repository, quarantine, commit, directory: source, limits, signal }))
+      say(words.leftOut(name))
+    const heard = (line: string): void => {
+      ticks[Symbol.dispose]()
+      say(line)
+    }
+    try {
+      return await strategy.build({ app, commit, source, config, say: heard, signal })
+    } catch (error) {
+      if (signal.aborted && !alive.aborted)
+        throw new PushError('failed', `the build took longer than ${Math.round(buildTimeout / 60_000)} minutes`)
+      throw error
+    }
+  }
+
+  async #place(alive: AbortSignal, say: HookCall['say']): Promise<Disposable> {
+    try {
+      return await this.#options.queue.enter(alive, before => say(words.queued(before)))
+    } catch (error) {
+      throw error instanceof QueueFullError ? new PushError('refused', error.message) : error
+    }
+  }
+
+  /** For a source; gone with what the build has made of it when it is disposed of. */
+  async #room(app: string): Promise<AsyncDisposable & { readonly directory: string }> {
+    const { sources, log } = this.#options
+    const directory = await mkdtemp(join(sources, `${app}-`))
+    const remove = (): Promise<void> =>
+      // What is left over takes room until the next start, and is no fault of the push.
+      removeTree(directory).catch(error => log.error({ app, directory, error: String(error) }, 'a source stays'))
+    return { directory, [Symbol.asyncDispose]: remove }
   }
 
   #ticks(say: (line: string) => void): Disposable {

@@ -1,7 +1,7 @@
 // From `git push` to a running app, with the real git and ssh (builder contract, sections 2 to 5).
 
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { BuilderStage, ended, type Person, plain } from '#test/support/builder-stage.ts'
@@ -267,4 +267,14 @@ test('a lock that has expired lets others in, and the build goes on', async () =
   expect(await remoteRefs(alice, path)).toBe('')
   await writeFile(gate, '')
   while ((await remoteRefs(alice, path)) === '');
+})
+
+test('a push that finds no room for its source gives its place in the queue back', async () => {
+  await using stage = await BuilderStage.start({ config: { builds: 1, waitingBuilds: 0 } })
+  const { alice, path } = await shop(stage)
+  const sources = join(stage.directory, 'work-1/sources')
+  await rename(sources, `${sources}-away`)
+  expect((await alice.push(path, 'shop')).err).toContain('something went wrong in the builder')
+  await rename(`${sources}-away`, sources)
+  expect(await alice.push(path, 'shop')).toMatchObject({ code: 0 })
 })

@@ -15,6 +15,7 @@ import { version } from '#kit/version.ts'
 import { packImage, partOf } from '../../image/pack.ts'
 import { pushImage } from '../../image/push.ts'
 import { readTree } from '../../image/tree.ts'
+import { removeTree } from '../../remove-tree.ts'
 import { type Procfile, readProcfile, readSmallFile } from '../procfile.ts'
 import { BuildError, type BuildRequest, type BuildResult, type BuildStrategy, shortCommit } from '../strategy.ts'
 import { type Bench, type Buildpack, compile, detect, exited, release, selectBuiltIn } from './buildpack.ts'
@@ -24,7 +25,7 @@ import type { DiskLimit } from './disk-guard.ts'
 import { parseIgnored } from './ignored.ts'
 import { Output } from './output.ts'
 import { type BuildLimits, Steps } from './steps.ts'
-import { removeCache, removeTree, Workspace } from './workspace.ts'
+import { removeCache, Workspace } from './workspace.ts'
 
 export interface LocalLimits extends BuildLimits {
   /** Of what goes into an image. */

@@ -5,8 +5,9 @@
 //   processes/           see kit/children/journal.ts
 
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { removeTree } from '../../remove-tree.ts'
 import { type DiskLimit, diskUse } from './disk-guard.ts'
 
 /** Names that files of the environment can have. */
@@ -87,21 +88,4 @@ export class Workspace {
 
 export async function removeCache(state: string, app: string): Promise<void> {
   await removeTree(join(state, 'caches', app))
-}
-
-/** Some tools (Go's) take the right to write away from what they leave. */
-export async function removeTree(directory: string): Promise<void> {
-  try {
-    await rm(directory, { recursive: true, force: true, maxRetries: 3 })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error
-    await makeWritable(directory)
-    await rm(directory, { recursive: true, force: true, maxRetries: 3 })
-  }
-}
-
-async function makeWritable(directory: string): Promise<void> {
-  await chmod(directory, 0o700).catch(() => {})
-  for (const entry of await readdir(directory, { withFileTypes: true }).catch(() => []))
-    if (entry.isDirectory()) await makeWritable(join(directory, entry.name))
 }
