@@ -4,9 +4,10 @@
 // Its end: no connection and no command is taken any more, pushes under way may go on for `drainTimeout`; then builds are
 // ended, their refs stay where they are, and the same commits can be pushed again.
 
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exitCode, StartupError } from '#kit/exit.ts'
+import { isDiskFull } from '#kit/full-disk.ts'
 import type { Logger } from '#kit/log.ts'
 import { makeDirectory } from '#kit/make-directory.ts'
 import { AppLocks } from './app-locks.ts'
@@ -23,6 +24,7 @@ import { GitService } from './git-service.ts'
 import { HealthServer } from './health-server.ts'
 import { Metrics } from './metrics.ts'
 import { Pushes } from './push.ts'
+import { removeTree } from './remove-tree.ts'
 import { hostKeys } from './ssh/host-keys.ts'
 import { SshServer } from './ssh/server.ts'
 
@@ -104,7 +106,7 @@ export class Builder {
     const sources = join(work, 'sources')
     try {
       makeDirectory(work, 0o700)
-      await rm(sources, { recursive: true, force: true })
+      await removeTree(sources)
       await mkdir(sources, { mode: 0o700 })
     } catch (error) {
       throw new StartupError(exitCode.unavailable, `the working directory cannot be used: ${(error as Error).message}`)
@@ -177,7 +179,10 @@ export class Builder {
 
   async #healthy(signal: AbortSignal): Promise<boolean> {
     if (this.#ssh?.listening !== true) return false
-    await this.#options.store.check(signal)
+    await this.#options.store.check(signal).catch(error => {
+      // A restart would end what is under way, and make no room.
+      if (!isDiskFull(error)) throw error
+    })
     return true
   }
 

@@ -4,6 +4,7 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
+import { isDiskFull } from '#kit/full-disk.ts'
 import { LineWriter } from '#kit/line-writer.ts'
 import { listen, stopListening } from '#kit/listening.ts'
 import type { Logger } from '#kit/log.ts'
@@ -171,7 +172,10 @@ export class Registry {
 
   async #ready(): Promise<void> {
     this.#closing.signal.throwIfAborted()
-    await this.#options.store.check(AbortSignal.timeout(checkTimeout))
+    await this.#options.store.check(AbortSignal.timeout(checkTimeout)).catch(error => {
+      // Everything can be pulled still; who pushes is told.
+      if (!isDiskFull(error)) throw error
+    })
   }
 
   /** `patience`: milliseconds for requests under way; the config's when absent. */

@@ -56,6 +56,12 @@ test.skipIf(noMounts !== null)('a disk that gets full is told of, and survived',
     expect((await config('x'.repeat(9000))).status).toBe(507)
     expect((await controller.call('GET', `/v2/apps/${app}/`, { token: person.token })).status).toBe(200)
     expect(await upload()).toMatchObject({ status: 507, code: 'STORE_FULL' })
+    // Pulls go on, and nothing is to be restarted: what looks after the two leaves them alone.
+    const probes = [
+      [registry.registry.adminPort, '/readiness'] as const,
+      [stage.builder.healthPort, '/healthz'] as const,
+    ]
+    for (const [port, path] of probes) expect((await call(port, 'GET', path)).status).toBe(200)
     for (const name of [app, 'other']) {
       const pushed = await person.push(path, name)
       expect(pushed.code).not.toBe(0)
