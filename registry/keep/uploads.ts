@@ -131,8 +131,10 @@ export class Uploads {
           await blobs.adopt(repository, digest, key => store.finishUpload(upload, key))
         }
       } catch (error) {
-        if (error instanceof RegistryError && error.code === 'DIGEST_INVALID') await this.#remove(session)
-        throw error
+        const isLost = error instanceof MissingUploadError
+        if (isLost || (error instanceof RegistryError && error.code === 'DIGEST_INVALID')) await this.#remove(session)
+        // An end that was cut short, of which the store has come further than we know.
+        throw isLost ? new RegistryError('BLOB_UPLOAD_UNKNOWN', { cause: error }) : error
       }
       this.#sessions.delete(id)
       if (session.stored !== null) await store.delete(uploadKey(id))
@@ -254,16 +256,23 @@ export class Uploads {
   }
 
   async #append(session: Session, start: number | null, source: AsyncIterable<Uint8Array>): Promise<void> {
-    const { store } = this.#options
     this.#checkStart(session, start)
     const coming = source[Symbol.asyncIterator]()
-    const first = await coming.next()
-    if (first.done) return
+    try {
+      const first = await coming.next()
+      if (!first.done) await this.#add(session, first.value, coming)
+    } finally {
+      // Also when the store reads no further: a body is watched until somebody lets go of it.
+      await coming.return?.()
+    }
+  }
+
+  async #add(session: Session, first: Uint8Array, rest: AsyncIterator<Uint8Array>): Promise<void> {
+    const { store } = this.#options
     session.stored ??= await this.#startStored(session)
     const { stored, digesting } = session
-    const chunks = digested(first.value, coming, digesting)
     try {
-      session.stored = await store.appendUpload(stored.id, stored.size, chunks)
+      session.stored = await store.appendUpload(stored.id, stored.size, digested(first, rest, digesting))
       if (digesting?.size !== session.stored.size) session.digesting = null
     } catch (error) {
       // The digest has seen octets that are perhaps not kept.
