@@ -27,6 +27,7 @@ export interface GitServiceOptions {
 
 const faults: Readonly<Record<PushFault, string>> = {
   refs: 'too many branches and tags in one push: each is built',
+  shallow: 'a shallow clone with too many ends, push from a whole one',
   objects: 'too many objects in one push',
   garbled: 'what arrived is not what git sends',
 }

@@ -3,8 +3,10 @@
 
 const longestCommand = 65_516
 const packHeader = 12
+/** Commits where a shallow clone ends: those of a branchy history have many, and none of them is built. */
+const mostShallow = 100_000
 
-export type PushFault = 'refs' | 'objects' | 'garbled'
+export type PushFault = 'refs' | 'shallow' | 'objects' | 'garbled'
 
 export class PushGuard {
   readonly #refs: number
@@ -12,6 +14,7 @@ export class PushGuard {
   #state: 'commands' | 'pack' | 'through' = 'commands'
   #rest: Buffer = Buffer.alloc(0)
   #seen = 0
+  #shallow = 0
 
   constructor(limits: { readonly refs: number; readonly objects: number }) {
     this.#refs = limits.refs
@@ -34,7 +37,9 @@ export class PushGuard {
       }
       if (length < 4 || length > longestCommand) return 'garbled'
       if (buffer.length < length) return this.#keep(buffer)
-      if (++this.#seen > this.#refs) return 'refs'
+      if (buffer.toString('latin1', 4, 12) === 'shallow ') {
+        if (++this.#shallow > mostShallow) return 'shallow'
+      } else if (++this.#seen > this.#refs) return 'refs'
       buffer = buffer.subarray(length)
     }
     if (buffer.length < packHeader) return this.#keep(buffer)

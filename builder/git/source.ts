@@ -79,6 +79,7 @@ export async function unpack(
     if (!made.has(parent)) await mkdir(parent, { recursive: true })
     made.add(parent)
     if (entry.kind === 'symlink') {
+      if (!isTarget(entry.target)) throw new SourceError('a link leads to what can be no name')
       if (links.has(path)) throw new SourceError('two of its files exclude each other')
       links.set(path, entry.target)
     } else if (entry.kind === 'file') {
@@ -95,14 +96,24 @@ export async function unpack(
 
 const longestPath = 4000
 const longestPart = 255
+const longestTarget = 4095
+/** What a reader puts in place of octets that are no UTF-8. */
+const unreadable = '\ufffd'
 
 function pathIn(directory: string, name: string): string {
   const parts = name.replace(/\/$/, '').split('/')
   const fine = (part: string): boolean =>
     part !== '' && part !== '.' && part !== '..' && !/^\.git$/i.test(part) && Buffer.byteLength(part) <= longestPart
+  // Of another encoding it would be a file of another name.
+  if (name.includes(unreadable)) throw new SourceError('a name is no UTF-8')
   if (!parts.every(fine) || name.includes('\0') || Buffer.byteLength(name) > longestPath)
     throw new SourceError('a file has a name that cannot be used')
   return join(directory, ...parts)
+}
+
+/** What the system takes. */
+function isTarget(target: string): boolean {
+  return target !== '' && !/[\0\ufffd]/.test(target) && Buffer.byteLength(target) <= longestTarget
 }
 
 /** Links of links; the kernel gives up at 40. */

@@ -107,6 +107,9 @@ const tricks: readonly (readonly [name: string, make: string, said: RegExp])[] =
   ['a device', 'add("x", tarfile.CHRTYPE)', /an entry of type/],
   ['a hard link', 'add("x", tarfile.LNKTYPE)', /an entry of type/],
   ['too many files', '[add("f%d" % n) for n in range(200)]', /more than 100 files/],
+  ['a name in Latin-1', 'raw(b"caf\\xe9")', /a name is no UTF-8/],
+  ['a link to nothing at all', 'link("x", "")', /a link leads to what can be no name/],
+  ['a link that is longer than any path', 'link("x", "y" * 5000)', /a link leads to what can be no name/],
   ['too large', 'add("x", size=3000)', /more than 2000 octets/],
 ]
 
@@ -117,12 +120,14 @@ const longNames = `add(${JSON.stringify(long)}); link("l", ${JSON.stringify(long
 const archives = new Map<string, Buffer>()
 beforeAll(() => {
   const program = `
-import base64, io, json, sys, tarfile
+import base64, io, os, sys, tarfile
 def add(name, type=tarfile.REGTYPE, size=1):
     info = tarfile.TarInfo(name); info.type = type; info.size = size if type == tarfile.REGTYPE else 0
     out.addfile(info, io.BytesIO(b"x" * size))
 def link(name, target):
     info = tarfile.TarInfo(name); info.type = tarfile.SYMTYPE; info.linkname = target; out.addfile(info)
+def raw(name):
+    file.write(tarfile.TarInfo(os.fsdecode(name)).tobuf(tarfile.USTAR_FORMAT, "utf-8", "surrogateescape"))
 for make in sys.argv[1:]:
     file = io.BytesIO()
     out = tarfile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT)
@@ -167,7 +172,12 @@ test('unpacking: long names, and an archive that breaks off', async () => {
 
 test('what arrives in single octets is judged as what arrives at once', () => {
   const command = pktLine(`${'0'.repeat(40)} ${'1'.repeat(40)} refs/heads/a\n`)
-  const whole = Buffer.concat([Buffer.from(`${command}${command}0000PACK`), Buffer.from([0, 0, 0, 2, 0, 0, 1, 0])])
+  // Of a shallow clone; it has as many as its history has branches where it ends.
+  const ends = pktLine(`shallow ${'2'.repeat(40)}`).repeat(3)
+  const whole = Buffer.concat([
+    Buffer.from(`${ends}${command}${command}0000PACK`),
+    Buffer.from([0, 0, 0, 2, 0, 0, 1, 0]),
+  ])
   const judge = (refs: number, objects: number, size: number): string | null => {
     const guard = new PushGuard({ refs, objects })
     for (let at = 0; at < whole.length; at += size) {
