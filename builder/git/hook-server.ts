@@ -2,12 +2,16 @@
 // socket is in a directory that nobody else can enter.
 
 import { randomBytes, timingSafeEqual } from 'node:crypto'
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer, type Server, type Socket } from 'node:net'
+import { chmod, lstat, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 const program = join(import.meta.dirname, 'pre-receive.ts')
+
+const prefix = 'builder-hook-'
+/** Before, one whose socket nobody listens at may be one that is being made, milliseconds. */
+const leastAge = 60_000
 
 /** Octets that a hook may send: secret, paths, and the refs. */
 const mostGreeting = 256 * 1024
@@ -60,7 +64,8 @@ export class HookServer {
 
   static async start(): Promise<HookServer> {
     // Not in the working directory: the path of a socket has 107 octets at most.
-    const directory = await mkdtemp(join(tmpdir(), 'builder-hook-'))
+    await removeAbandoned()
+    const directory = await mkdtemp(join(tmpdir(), prefix))
     const server = new HookServer(directory)
     const hooks = join(directory, 'hooks')
     await mkdir(hooks)
@@ -143,6 +148,26 @@ export class HookServer {
       }
     return null
   }
+}
+
+/** What builders left that were killed. */
+async function removeAbandoned(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    if (!name.startsWith(prefix)) continue
+    const directory = join(tmpdir(), name)
+    const found = await lstat(directory).catch(() => null)
+    if (found === null || !found.isDirectory() || Date.now() - found.mtimeMs < leastAge) continue
+    if (await isDead(join(directory, 'socket'))) await rm(directory, { recursive: true, force: true }).catch(() => {})
+  }
+}
+
+/** Whether it is a socket that nobody listens at. One that we may not ask is somebody else's. */
+function isDead(socket: string): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  const asked = connect(socket)
+  asked.once('connect', () => resolve(false))
+  asked.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'))
+  return promise.finally(() => asked.destroy())
 }
 
 interface Greeting {

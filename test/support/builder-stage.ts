@@ -1,8 +1,7 @@
 // A builder with a controller behind it, and people who push with the real git and ssh; all gone when the test ends.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import type { BuildStrategy } from '#builder/build/strategy.ts'
@@ -31,14 +30,20 @@ export interface BuilderStageOptions {
 }
 
 /** Made once: a key of RSA takes longer to make than most pushes. Null: no stage was there yet. */
-let madeHostKeys: Promise<string> | null = null
+let madeHostKeys: Promise<ReadonlyMap<string, string>> | null = null
 
-/** A directory with host keys, as a builder of this process made them. */
-async function makeHostKeys(): Promise<string> {
-  const directory = mkdtempSync(join(tmpdir(), 'builder-host-keys-'))
-  process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
-  await hostKeys(directory)
-  return directory
+/** Host keys as a builder makes them: name of the file → text. */
+async function makeHostKeys(): Promise<ReadonlyMap<string, string>> {
+  const directory = await mkdtemp(join(tmpdir(), 'builder-host-keys-'))
+  try {
+    await hostKeys(directory)
+    const names = await readdir(directory)
+    return new Map(
+      await Promise.all(names.map(async name => [name, await readFile(join(directory, name), 'utf8')] as const)),
+    )
+  } finally {
+    await rm(directory, { recursive: true })
+  }
 }
 
 export class BuilderStage implements AsyncDisposable {
@@ -70,7 +75,9 @@ export class BuilderStage implements AsyncDisposable {
     const directory = await mkdtemp(join(tmpdir(), 'builder-'))
     const store = await openStore({ kind: 'folder', directory: join(directory, 'store') })
     madeHostKeys ??= makeHostKeys()
-    await cp(await madeHostKeys, join(directory, 'host-keys'), { recursive: true })
+    await mkdir(join(directory, 'host-keys'))
+    for (const [name, text] of await madeHostKeys)
+      await writeFile(join(directory, 'host-keys', name), text, { mode: 0o600 })
     const stage = new BuilderStage(directory, controller, store, options)
     await stage.open()
     return stage
