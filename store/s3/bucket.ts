@@ -76,9 +76,10 @@ export class Bucket {
         requestTimeout,
         throwOnRequestTimeout: true,
         socketTimeout,
-        // An answer that is being read has a connection to itself.
-        httpAgent: { keepAlive: true, maxSockets: 256 },
-        httpsAgent: { keepAlive: true, maxSockets: 256 },
+        // An answer that is being read has a connection to itself, for as long as its reader takes: with a bound here some
+        // hundred slow readers would keep everybody else from the store. Whoever lets readers in bounds them.
+        httpAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY },
+        httpsAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY },
       },
     })
   }

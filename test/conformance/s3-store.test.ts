@@ -60,6 +60,18 @@ describe('S3', () => {
     }
   }
 
+  test('readers that take nothing keep nobody else from the store', async () => {
+    await withStore(newTarget(), async store => {
+      await store.write('large', Buffer.alloc(8 * MiB))
+      const slow = []
+      // One after another, as connecting has a limit in time.
+      for (let count = 0; count < 300; count++) slow.push(await store.read('large'))
+      await store.check(AbortSignal.timeout(10_000))
+      expect((await store.stat('large'))?.size).toBe(8 * MiB)
+      for (const reader of slow) reader.destroy()
+    })
+  })
+
   test('stores side by side in a bucket', async () => {
     const bucket = newTarget()
     const other = { ...bucket, prefix: '/other/' }
