@@ -35,7 +35,7 @@ export interface SshLimits extends AdmissionLimits {
   readonly channels: number
   /** One after another, of one connection: the library forgets none whose command was refused. */
   readonly sessions: number
-  /** Of a connection without a channel, milliseconds. */
+  /** Of a connection that runs no command, milliseconds. */
   readonly idleTimeout: number
   /** Between questions whether the client is still there, milliseconds; three without an answer end the connection. */
   readonly keepAlive: number
@@ -67,14 +67,20 @@ export interface SshServerOptions {
   readonly refused: (why: 'crowd' | 'key' | 'controller' | 'timeout') => void
 }
 
+/** What a connection has open. */
+interface Open {
+  channels: number
+  /** Of them, how many run a command. */
+  commands: number
+}
+
 export class SshServer {
   readonly #options: SshServerOptions
   readonly #admission: Admission
   readonly #listener: Server
   readonly #ssh: ssh2.Server
   readonly #sockets = new Set<Socket>()
-  /** Connections and how many channels they have. */
-  readonly #connections = new Map<Connection, number>()
+  readonly #connections = new Map<Connection, Open>()
   #closing = false
 
   constructor(options: SshServerOptions) {
@@ -115,7 +121,7 @@ export class SshServer {
   close(): void {
     this.#closing = true
     this.#listener.close()
-    for (const [connection, channels] of this.#connections) if (channels === 0) connection.end()
+    for (const [connection, { commands }] of this.#connections) if (commands === 0) connection.end()
   }
 
   destroy(): void {
@@ -168,11 +174,13 @@ export class SshServer {
     const login = new Login(this.#options, address, () => connection.end())
     let idle: NodeJS.Timeout | undefined
     let sessions = 0
+    const open: Open = { channels: 0, commands: 0 }
     const rest = (): void => {
+      clearTimeout(idle)
       if (this.#closing) connection.end()
       else idle = setTimeout(() => connection.end(), limits.idleTimeout)
     }
-    this.#connections.set(connection, 0)
+    this.#connections.set(connection, open)
     connection.on('error', error => log.debug({ address, error: error.message }, 'a connection failed'))
     connection.on('authentication', context => void login.judge(context))
     connection.once('ready', () => {
@@ -185,8 +193,7 @@ export class SshServer {
       this.#connections.delete(connection)
     })
     connection.on('session', (accept, reject) => {
-      const channels = this.#connections.get(connection) ?? 0
-      if (this.#closing || channels >= limits.channels) {
+      if (this.#closing || open.channels >= limits.channels) {
         reject()
         return
       }
@@ -195,20 +202,22 @@ export class SshServer {
         connection.end()
         return
       }
-      clearTimeout(idle)
-      this.#connections.set(connection, channels + 1)
+      open.channels++
       const session: Session = accept()
+      let runs = false
       session.once('close', () => {
-        if (!this.#connections.has(connection)) return
-        const left = this.#connections.get(connection)! - 1
-        this.#connections.set(connection, left)
-        if (left === 0) rest()
+        open.channels--
+        if (runs && --open.commands === 0 && this.#connections.has(connection)) rest()
       })
-      this.#serve(session, login, address)
+      this.#serve(session, login, address, () => {
+        runs = true
+        open.commands++
+        clearTimeout(idle)
+      })
     })
   }
 
-  #serve(session: Session, login: Login, address: string): void {
+  #serve(session: Session, login: Login, address: string, begun: () => void): void {
     const { serve } = this.#options
     // Taken and forgotten: no variable of a client reaches git.
     session.on('env', accept => accept?.())
@@ -222,6 +231,7 @@ export class SshServer {
       // Undefined when a command runs in it already.
       const channel = accept() as ServerChannel | undefined
       if (channel === undefined) return
+      begun()
       void serve({ command, identity, fingerprint, address, conversation: new Conversation(channel) })
     })
   }

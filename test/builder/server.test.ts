@@ -160,7 +160,18 @@ test('keys are tried so often only, channels opened so many only', async () => {
   const connection = await clientOf(stage, person)
   const open = () => exec(connection, 'sleep 1000')
   await Promise.all([open(), open()])
+  expect(await exec(connection, 'ping')).toHaveProperty('error')
   connection.end()
+})
+
+test('who has logged in and runs nothing is put out, whatever channels he has opened', async () => {
+  const ssh = { ...defaultSshLimits, idleTimeout: 300 }
+  await using stage = await BuilderStage.start({ config: { ssh } })
+  const connection = await clientOf(stage, await stage.person())
+  const closed = once(connection, 'close')
+  // The library of this test leaves the channel open.
+  expect(await exec(connection, 'sleep 1000')).toHaveProperty('error')
+  await closed
 })
 
 test('a PROXY header says whose connection it is; without one nothing is said', async () => {
