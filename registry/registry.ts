@@ -49,7 +49,6 @@ export class Registry {
   readonly #pullServer: Server | null
   readonly #admin: Server
   readonly #lines: LineWriter
-  readonly #metrics: Metrics
   readonly #uploads: Uploads
   readonly #collector: Collector
   readonly #closing = new AbortController()
@@ -66,9 +65,9 @@ export class Registry {
     const manifests = new Manifests({ store, locks, blobs, freshness })
     const uploads = new Uploads({ store, blobs, most: config.maxUploads, idle: config.uploadTimeout, now })
     this.#uploads = uploads
-    this.#collector = new Collector({ store, locks, blobs, manifests, freshness, log })
     const metrics = new Metrics(() => uploads.count)
-    this.#metrics = metrics
+    const ended = (result: Collected | null): void => metrics.collected(result)
+    this.#collector = new Collector({ store, locks, blobs, manifests, freshness, log, ended })
     this.#lines = new LineWriter(options.accessLines, {
       maxWaiting: maxWaitingLines,
       onError: error => log.warn({ error: String(error) }, 'the access log is not taken'),
@@ -119,15 +118,8 @@ export class Registry {
   }
 
   /** Removes what nothing refers to. */
-  async collect(how: { readonly dryRun?: boolean } = {}): Promise<Collected> {
-    try {
-      const result = await this.#work(this.#collector.run(this.#closing.signal, how))
-      this.#metrics.collected(result)
-      return result
-    } catch (error) {
-      this.#metrics.collected(null)
-      throw error
-    }
+  collect(how: { readonly dryRun?: boolean } = {}): Promise<Collected> {
+    return this.#work(this.#collector.run(this.#closing.signal, how))
   }
 
   async #start(): Promise<void> {

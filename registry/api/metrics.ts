@@ -76,8 +76,8 @@ export class Metrics {
     this.#octets.inc({ direction: 'sent' }, sent)
   }
 
+  /** Null: it failed. */
   collected(result: Collected | null): void {
-    if (result?.dryRun) return
     this.#collections.inc({ outcome: result === null ? 'failed' : 'succeeded' })
     if (result === null) return
     for (const kind of ['repositories', 'manifests', 'links', 'blobs'] as const)

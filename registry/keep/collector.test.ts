@@ -3,7 +3,7 @@ import { readdir, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { failOnLeaks } from '#test/support/leaks.ts'
-import { digestOf, imageOf, ociIndex, ociManifest, RegistryStage } from '#test/support/registry-stage.ts'
+import { call, digestOf, imageOf, ociIndex, ociManifest, RegistryStage } from '#test/support/registry-stage.ts'
 
 failOnLeaks()
 
@@ -133,4 +133,15 @@ test('under pushes nothing of a push is lost', async () => {
   await collector().finally(() => ending.abort())
   await pushers
   expect(collected).toBeGreaterThan(1)
+})
+
+test('a run that two ask for counts once, and a dry one not at all', async () => {
+  await stage.pushImage('a', null)
+  stage.ahead = 2 * grace
+  await stage.registry.collect({ dryRun: true })
+  await Promise.all([stage.registry.collect(), stage.registry.collect()])
+  const { body } = await call(stage.registry.adminPort, 'GET', '/metrics')
+  const lines = body.toString().split('\n')
+  expect(lines).toContain('deis_registry_collections_total{outcome="succeeded"} 1')
+  expect(lines).toContain('deis_registry_collected_total{kind="manifests"} 1')
 })

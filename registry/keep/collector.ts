@@ -40,6 +40,8 @@ export interface CollectorOptions {
   readonly manifests: Manifests
   readonly freshness: Freshness
   readonly log: Logger
+  /** Called once for each run that was to remove something; null: it failed. */
+  readonly ended: (result: Collected | null) => void
 }
 
 /** What was removed, or would be. */
@@ -62,8 +64,11 @@ interface Marks {
   readonly deadManifests: { readonly repository: RepositoryName; readonly digest: Digest }[]
 }
 
+/** What it names, and nothing else of it: there are many, of megabytes each. */
+type References = Pick<Manifest, 'blobs' | 'foreignBlobs' | 'children' | 'subject'>
+
 interface Known {
-  readonly manifest: Manifest
+  readonly references: References
   readonly stale: boolean
 }
 
@@ -77,10 +82,20 @@ export class Collector {
 
   /** One run at a time: who asks during one gets its result. Rejects when something could not be read or removed. */
   run(signal: AbortSignal, { dryRun = false }: { readonly dryRun?: boolean } = {}): Promise<Collected> {
-    this.#running ??= this.#run(signal, dryRun).finally(() => {
+    this.#running ??= this.#counted(signal, dryRun).finally(() => {
       this.#running = null
     })
     return this.#running
+  }
+
+  async #counted(signal: AbortSignal, dryRun: boolean): Promise<Collected> {
+    let result: Collected | null = null
+    try {
+      result = await this.#run(signal, dryRun)
+      return result
+    } finally {
+      if (!dryRun) this.#options.ended(result)
+    }
   }
 
   async #run(signal: AbortSignal, dryRun: boolean): Promise<Collected> {
@@ -119,7 +134,7 @@ export class Collector {
       const digest = digestOfKey(object.key)
       const octets = digest === null ? null : await readWhole(store, object.key)
       if (digest === null || octets === null) return
-      known.set(digest, { manifest: readManifest(octets, null), stale: isStale(object, freshness) })
+      known.set(digest, { references: referencesOf(octets), stale: isStale(object, freshness) })
     })
     // After the manifests: a tag that is set later has a manifest that is written later, too.
     const roots = new Set<Digest>()
@@ -130,12 +145,12 @@ export class Collector {
     })
     const live = reach(known, roots)
     const blobs = new Set<Digest>()
-    for (const [digest, { manifest }] of known) {
+    for (const [digest, { references }] of known) {
       if (!live.has(digest)) {
         marks.deadManifests.push({ repository, digest })
         continue
       }
-      for (const blob of [...manifest.blobs, ...manifest.foreignBlobs, ...manifest.children]) blobs.add(blob)
+      for (const blob of [...references.blobs, ...references.foreignBlobs, ...references.children]) blobs.add(blob)
     }
     marks.blobs.set(repository, blobs)
   }
@@ -212,16 +227,21 @@ export class Collector {
   }
 }
 
+function referencesOf(octets: Buffer): References {
+  const { blobs, foreignBlobs, children, subject } = readManifest(octets, null)
+  return { blobs, foreignBlobs, children, subject }
+}
+
 /** What stays: roots, what is young, and all that these keep. */
 function reach(known: ReadonlyMap<Digest, Known>, roots: ReadonlySet<Digest>): ReadonlySet<Digest> {
-  const referrers = Map.groupBy(known.keys(), digest => known.get(digest)!.manifest.subject)
+  const referrers = Map.groupBy(known.keys(), digest => known.get(digest)!.references.subject)
   const live = new Set<Digest>()
   const waiting = [...roots, ...[...known].filter(([, { stale }]) => !stale).map(([digest]) => digest)]
   for (let digest = waiting.pop(); digest !== undefined; digest = waiting.pop()) {
     const found = known.get(digest)
     if (found === undefined || live.has(digest)) continue
     live.add(digest)
-    waiting.push(...found.manifest.children, ...(referrers.get(digest) ?? []))
+    waiting.push(...found.references.children, ...(referrers.get(digest) ?? []))
   }
   return live
 }

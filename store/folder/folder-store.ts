@@ -124,14 +124,10 @@ class FolderStore implements ObjectStore {
   }
 
   async pour(key: string, take: Take, range?: Range): Promise<void> {
-    const opened = await this.#do(key, async () => {
-      if (range !== undefined) checkRange(range)
-      const handle = await this.#open(key)
-      const { size } = await handle.stat()
-      return { handle, start: range?.start ?? 0, end: Math.min(range?.end ?? size, size) }
-    })
-    const { handle, start, end } = opened
-    await using _ = handle
+    if (range !== undefined) checkRange(range)
+    await using handle = await this.#do(key, () => this.#open(key))
+    const { size } = await this.#do(key, () => handle.stat())
+    const { start, end } = { start: range?.start ?? 0, end: Math.min(range?.end ?? size, size) }
     const buffer = this.#buffers.take()
     try {
       for (let position = start; position < end; ) {
