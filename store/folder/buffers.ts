@@ -11,7 +11,9 @@ export class Buffers {
   readonly #large: Uint8Array[] = []
   readonly #small: Uint8Array[] = []
 
-  take(): Uint8Array {
+  /** `wanted`: octets that it is for at most; it may well be smaller. */
+  take(wanted: number): Uint8Array {
+    if (wanted <= small.size) return this.#small.pop() ?? Buffer.allocUnsafeSlow(small.size)
     const idle = this.#large.pop()
     if (idle !== undefined) return idle
     if (this.#count === large.most) return this.#small.pop() ?? Buffer.allocUnsafeSlow(small.size)

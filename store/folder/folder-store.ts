@@ -128,7 +128,7 @@ class FolderStore implements ObjectStore {
     await using handle = await this.#do(key, () => this.#open(key))
     const { size } = await this.#do(key, () => handle.stat())
     const { start, end } = { start: range?.start ?? 0, end: Math.min(range?.end ?? size, size) }
-    const buffer = this.#buffers.take()
+    const buffer = this.#buffers.take(end - start)
     try {
       for (let position = start; position < end; ) {
         const length = Math.min(buffer.length, end - position)
