@@ -26,7 +26,7 @@ import { Metrics } from './metrics.ts'
 import { Pushes } from './push.ts'
 import { removeTree } from './remove-tree.ts'
 import { hostKeys } from './ssh/host-keys.ts'
-import { SshServer } from './ssh/server.ts'
+import { type Identity, SshServer } from './ssh/server.ts'
 
 export interface BuilderOptions {
   readonly log: Logger
@@ -120,6 +120,12 @@ export class Builder {
     const hooks = await HookServer.start()
     this.#hooks = hooks
     const locks = new AppLocks(lockTimeout)
+    const identify = async (fingerprint: string): Promise<Identity | null> => {
+      const owner = await controller.owner(fingerprint)
+      if (owner === null) return null
+      const { username, uuids = {} } = owner
+      return { username, apps: new Map(owner.apps.map(app => [app, uuids[app] ?? null])) }
+    }
     const { queue, buildTimeout, tick } = { ...this.#config, queue: this.#queue }
     const pushes = new Pushes(
       {
@@ -131,7 +137,7 @@ export class Builder {
     )
     const service = new GitService(
       {
-        ...{ locks, repositories, hooks, pushes, log },
+        ...{ locks, repositories, hooks, pushes, identify, strategy, log },
         limits: this.#config.git,
         served: what => metrics.command(what),
       },
@@ -143,10 +149,7 @@ export class Builder {
       proxyProtocol: this.#config.proxyProtocol,
       limits: this.#config.ssh,
       log,
-      identify: async fingerprint => {
-        const owner = await controller.owner(fingerprint)
-        return owner === null ? null : { username: owner.username, apps: new Set(owner.apps) }
-      },
+      identify,
       serve: call => service.serve(call),
       refused: why => metrics.refused(why),
     })

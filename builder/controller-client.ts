@@ -48,7 +48,12 @@ export interface NewBuild {
   readonly fromDockerfile: boolean
 }
 
-const ownerShape = z.object({ username: z.string().min(1), apps: z.array(z.string()) })
+/** `uuids`: of the apps; absent from controllers other than ours. */
+const ownerShape = z.object({
+  username: z.string().min(1),
+  apps: z.array(z.string()),
+  uuids: z.record(z.string(), z.string()).optional(),
+})
 const configShape = z.object({ values: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])) })
 const releaseShape = z.object({ release: z.object({ version: z.number().int() }) })
 

@@ -4,22 +4,26 @@ import { once } from 'node:events'
 import { isDiskFull, isFull, tellsOfFullDisk } from '#kit/full-disk.ts'
 import type { Logger } from '#kit/log.ts'
 import type { AppLock, AppLocks } from './app-locks.ts'
+import type { BuildStrategy } from './build/strategy.ts'
 import { Git, type GitLimits } from './git/git.ts'
 import type { HookServer } from './git/hook-server.ts'
 import { errorLine } from './git/pkt-line.ts'
 import { type PushFault, PushGuard } from './git/push-guard.ts'
-import type { Repositories } from './git/repositories.ts'
+import { OtherAppError, type Repositories } from './git/repositories.ts'
 import type { Pushes } from './push.ts'
 import { full, locked, nameless, notYours } from './pusher-words.ts'
 import type { GitVerb } from './ssh/command.ts'
 import type { Conversation } from './ssh/conversation.ts'
-import type { SshCall } from './ssh/server.ts'
+import type { Identity, SshCall } from './ssh/server.ts'
 
 export interface GitServiceOptions {
   readonly locks: AppLocks
   readonly repositories: Repositories
   readonly hooks: HookServer
   readonly pushes: Pushes
+  readonly strategy: Pick<BuildStrategy, 'forget'>
+  /** As at the login. */
+  readonly identify: (fingerprint: string) => Promise<Identity | null>
   readonly limits: GitLimits
   readonly log: Logger
   readonly served: (what: 'ping' | GitVerb | 'locked' | 'refused') => void
@@ -107,9 +111,34 @@ export class GitService {
     }
   }
 
-  async #run({ identity, conversation }: SshCall, verb: GitVerb, app: string, lock: AppLock): Promise<void> {
+  /** Null: the app of this login is gone, and somebody else's has its name. */
+  async #repository({ identity, fingerprint }: SshCall, app: string): Promise<string | null> {
+    const { repositories, strategy, identify, log } = this.#options
+    const uuid = identity.apps.get(app) ?? null
+    try {
+      return await repositories.open(app, uuid)
+    } catch (error) {
+      if (!(error instanceof OtherAppError)) throw error
+    }
+    // One of the two is gone: either this login is older than the app, or what is kept here is.
+    const now = await identify(fingerprint)
+    if (uuid === null || now?.apps.get(app) !== uuid) return null
+    // In this order, so that who is cut short comes back here.
+    await strategy.forget(app)
+    await repositories.remove(app)
+    log.info({ app }, 'what was kept of an app that had the name before was removed')
+    return repositories.open(app, uuid)
+  }
+
+  async #run(call: SshCall, verb: GitVerb, app: string, lock: AppLock): Promise<void> {
+    const { identity, conversation } = call
     const { repositories, hooks, pushes, limits, log } = this.#options
-    const repository = await repositories.open(app)
+    const repository = await this.#repository(call, app)
+    if (repository === null) {
+      await conversation.complain(`${notYours}\n`)
+      await conversation.end(1)
+      return
+    }
     let building = false
     using hook = hooks.expect(async hookCall => {
       building = true

@@ -40,7 +40,7 @@ async function commit(path: string, text: string, parent: string | null): Promis
 test('what is saved many times becomes one pack in the store, and comes back whole', async () => {
   const open = () => Repositories.open(join(directory, 'work'), new SavedRepositories(store), signal)
   const repositories = await open()
-  const path = await repositories.open('shop')
+  const path = await repositories.open('shop', null)
   const counts: number[] = []
   let last: string | null = null
   for (let times = 0; times < 18; times++) {
@@ -55,7 +55,7 @@ test('what is saved many times becomes one pack in the store, and comes back who
   await repositories.save('shop')
   expect(await Array.fromAsync(store.list('repositories/shop/packs/'))).toHaveLength(2)
 
-  const again = await (await open()).open('shop')
+  const again = await (await open()).open('shop', null)
   expect((await git(['rev-list', '--count', 'master'], { cwd: again })).trim()).toBe('18')
   expect((await git(['rev-parse', 'HEAD'], { cwd: again })).trim()).toBe(last)
   await git(['fsck', '--full', '--strict'], { cwd: again })

@@ -6,12 +6,17 @@ import { join } from 'node:path'
 import { git } from './git.ts'
 import type { SavedRepositories } from './saved-repositories.ts'
 
+/** There is one of that name, and it is another app's. */
+export class OtherAppError extends Error {}
+
 export class Repositories {
   readonly #directory: string
   readonly #saved: SavedRepositories
   readonly #signal: AbortSignal
   /** App → what is done with its repository, one thing after another. */
   readonly #turns = new Map<string, Promise<unknown>>()
+  /** Name of each app in the working directory → which of that name it is. */
+  readonly #uuids = new Map<string, string | null>()
   #number = 0
 
   private constructor(directory: string, saved: SavedRepositories, signal: AbortSignal) {
@@ -36,11 +41,17 @@ export class Repositories {
     return this.#saved
   }
 
-  /** Path of the repository of the app, which is there when it resolves. */
-  open(app: string): Promise<string> {
+  /**
+   * Path of the repository of the app, which is there when it resolves. `uuid` tells the app from one that had its name
+   * before; null: whatever has the name. Throws OtherAppError.
+   */
+  open(app: string, uuid: string | null): Promise<string> {
     return this.#inTurn(app, async () => {
       const path = this.#path(app)
-      if (await stat(path).catch(() => null)) return path
+      if (await stat(path).catch(() => null)) {
+        this.#claim(app, uuid, this.#uuids.get(app) ?? null)
+        return path
+      }
       const aside = join(this.#directory, `.${app}-${++this.#number}`)
       try {
         await git(['init', '--bare', '--quiet', '--template=', '--initial-branch=master', aside], {
@@ -48,6 +59,7 @@ export class Repositories {
           signal: this.#signal,
         })
         const saved = await this.#saved.find(app)
+        this.#claim(app, uuid, saved?.uuid ?? null)
         if (saved !== null) await this.#saved.restore(saved, aside, this.#signal)
         await rename(aside, path)
       } catch (error) {
@@ -58,12 +70,17 @@ export class Repositories {
     })
   }
 
+  #claim(app: string, uuid: string | null, before: string | null): void {
+    if (uuid !== null && before !== null && uuid !== before) throw new OtherAppError(`${app} is another app now`)
+    this.#uuids.set(app, uuid ?? before)
+  }
+
   /** What was pushed is safe when it resolves. */
   save(app: string): Promise<void> {
     return this.#inTurn(app, async () => {
       const path = this.#path(app)
       await this.#pointHead(path)
-      const compacted = await this.#saved.save(app, path, this.#signal)
+      const compacted = await this.#saved.save(app, this.#uuids.get(app) ?? null, path, this.#signal)
       if (compacted) await git(['repack', '-a', '-d', '-q'], { cwd: path, signal: this.#signal })
     })
   }
@@ -71,6 +88,7 @@ export class Repositories {
   /** Everything of the app, in the store as well. */
   remove(app: string): Promise<void> {
     return this.#inTurn(app, async () => {
+      this.#uuids.delete(app)
       await rm(this.#path(app), { recursive: true, force: true })
       await this.#saved.remove(app)
     })
@@ -78,7 +96,10 @@ export class Repositories {
 
   /** Of the working directory only: it comes back from the store. */
   forget(app: string): Promise<void> {
-    return this.#inTurn(app, () => rm(this.#path(app), { recursive: true, force: true }))
+    return this.#inTurn(app, async () => {
+      this.#uuids.delete(app)
+      await rm(this.#path(app), { recursive: true, force: true })
+    })
   }
 
   /** Apps whose repositories are in the working directory. */

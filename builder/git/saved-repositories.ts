@@ -27,6 +27,8 @@ const savedShape = z.strictObject({
   refs: z.record(z.string(), z.string().regex(/^[0-9a-f]{40}$/)),
   /** Oldest first: later ones may need objects of earlier ones. */
   packs: z.array(z.string()),
+  /** Of the app; absent: it was not known. */
+  uuid: z.string().optional(),
 })
 
 /** What is needed of the store. */
@@ -82,12 +84,13 @@ export class SavedRepositories {
   }
 
   /** Saves what a push changed. Returns whether packs became one. Only one call at a time for an app. */
-  async save(app: string, repository: string, signal: AbortSignal): Promise<boolean> {
+  async save(app: string, uuid: string | null, repository: string, signal: AbortSignal): Promise<boolean> {
     const cwd = repository
     const before = await this.find(app)
     const refs = await refsOf(repository, signal)
     const head = (await git(['symbolic-ref', 'HEAD'], { cwd, signal })).trim()
-    if (before !== null && before.head === head && same(before.refs, refs)) return false
+    const isOld = before !== null && before.head === head && (before.uuid ?? null) === uuid
+    if (isOld && same(before.refs, refs)) return false
     const compact = before !== null && before.packs.length >= mostPacks
     const known = compact || before === null ? [] : Object.values(before.refs)
     const wanted = [...Object.values(refs), ...known.map(commit => `^${commit}`)]
@@ -99,7 +102,7 @@ export class SavedRepositories {
     })
     const { size } = await this.#store.write(key, pack)
     const packs = [...(compact ? [] : (before?.packs ?? [])), ...(size > emptyPack ? [key] : [])]
-    const saved: SavedRepository = { version: 1, head, refs, packs }
+    const saved: SavedRepository = { version: 1, head, refs, packs, ...(uuid === null ? {} : { uuid }) }
     await this.#store.write(indexKey(app), Buffer.from(JSON.stringify(saved)))
     const needed = new Set(packs)
     for await (const { key: found } of this.#store.list(packsPrefix(app)))

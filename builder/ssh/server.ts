@@ -14,7 +14,8 @@ import { offeredKey } from './user-key.ts'
 
 export interface Identity {
   readonly username: string
-  readonly apps: ReadonlySet<string>
+  /** Name → what tells it from an app that had the name before; null: nothing does. */
+  readonly apps: ReadonlyMap<string, string | null>
 }
 
 export interface SshCall {

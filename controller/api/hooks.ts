@@ -51,13 +51,21 @@ export function hooks(store: Store, authentication: Authentication, releases: Re
       {
         GET: operation({
           summary: 'Whose key it is, and the apps that he may push to.',
-          answers: { 200: z.strictObject({ username: z.string(), apps: z.array(z.string()) }) },
+          // Beside what the contract has: `uuids` tells an app from one that had its name before.
+          answers: {
+            200: z.strictObject({
+              username: z.string(),
+              apps: z.array(z.string()),
+              uuids: z.record(z.string(), z.string()),
+            }),
+          },
           handle: async (_builder, call) => {
             const key = await store.keys.findByFingerprint(call.params.fingerprint!)
             const user = key === null ? null : await store.users.find(key.owner)
             if (user === null || !user.isActive) throw missing('Key')
             const apps = await store.apps.list(user.isSuperuser ? null : user.username, everything)
-            return ok({ username: user.username, apps: apps.results.map(app => app.id) })
+            const uuids = Object.fromEntries(apps.results.map(app => [app.id, app.uuid]))
+            return ok({ username: user.username, apps: Object.keys(uuids), uuids })
           },
         }),
       },

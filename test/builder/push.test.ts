@@ -3,6 +3,9 @@
 import { once } from 'node:events'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { promisify } from 'node:util'
+import ssh2 from 'ssh2'
 import { expect, test } from 'vitest'
 import { BuilderStage, ended, type Person, plain } from '#test/support/builder-stage.ts'
 
@@ -23,6 +26,15 @@ async function shop(stage: BuilderStage, files: Readonly<Record<string, string>>
   await stage.controller.app(alice.token, name)
   const path = await alice.repository(files)
   return { alice, path }
+}
+
+async function loggedIn(stage: BuilderStage, person: Person): Promise<ssh2.Client> {
+  // Its end may be a reset.
+  const connection = new ssh2.Client().on('error', () => {})
+  const privateKey = await readFile(person.keyFile)
+  connection.connect({ host: '127.0.0.1', port: stage.builder.port, username: 'git', privateKey })
+  await once(connection, 'ready')
+  return connection
 }
 
 /** As the builder has it. */
@@ -232,6 +244,33 @@ test('a deleted app takes its repository and caches with it', async () => {
   expect(status).toBe(204)
   while (!stage.strategy.forgotten.includes('shop')) await new Promise(setImmediate)
   expect(await Array.fromAsync(stage.store.list('repositories/'))).toEqual([])
+})
+
+test('who takes the name of a deleted app gets nothing that it had, and its owner nothing of his', async () => {
+  // As with many apps, or a builder that was away: the cleaner does not come by.
+  await using stage = await BuilderStage.start({ config: { cleanInterval: 3_600_000 } })
+  const { alice, path } = await shop(stage)
+  expect((await alice.push(path, 'shop')).code).toBe(0)
+  const connection = await loggedIn(stage, alice)
+  expect((await stage.controller.call('DELETE', '/v2/apps/shop/', { token: alice.token })).status).toBe(204)
+  const bob = await stage.person()
+  await stage.controller.app(bob.token, 'shop')
+  expect(await remoteRefs(bob, bob.directory)).toBe('')
+  expect(stage.strategy.forgotten).toEqual(['shop'])
+  const other = await bob.repository({ ...app, 'bob.txt': 'private' })
+  expect((await bob.push(other, 'shop')).code).toBe(0)
+  // The connection was opened when the name was hers.
+  const exec = promisify<string, ssh2.ClientChannel>((command, done) =>
+    connection.exec(command, done as ssh2.ClientCallback),
+  )
+  const channel = await exec("git-upload-pack '/shop.git'")
+  const said = (channel.stderr as Readable).toArray()
+  channel.resume()
+  expect(Buffer.concat(await said).toString()).toBe('You do not have permission to perform this action.\n')
+  connection.end()
+  await stage.close(0)
+  await stage.open()
+  expect(await remoteRefs(bob, bob.directory)).toContain('refs/heads/master')
 })
 
 test('an orderly end waits for a build, and ends it when its time is over', async () => {
