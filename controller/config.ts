@@ -7,6 +7,7 @@ import * as flag from '#kit/flag.ts'
 import { httpUrl, serviceUrl } from '#kit/service-url.ts'
 import { defaultPlanOptions, type PlanOptions } from './cluster/kubernetes/plan-options.ts'
 import { domainOf } from './domain/hostname.ts'
+import { hostName, type OwnRegistryNames } from './domain/own-registry.ts'
 import type { ProcfilePolicy } from './domain/procfile.ts'
 import type { StoreTarget } from './store/open-store.ts'
 import { Variables } from './variables.ts'
@@ -138,6 +139,8 @@ export interface ControllerConfig extends flag.ValuesOf<typeof listening>, flag.
   readonly defaultTags: Readonly<Record<string, string>>
   /** Whether images can be asked where they listen. */
   readonly ownRegistry: boolean
+  /** How images of the registry are called; null: there is none. */
+  readonly registryNames: OwnRegistryNames | null
   /** With it machines may pull every image. Secret; null: none may. */
   readonly registryNodeKey: string | null
   readonly plan: Partial<PlanOptions>
@@ -183,6 +186,7 @@ export function parseConfig(
       },
       defaultTags: given.texts('DEIS_DEFAULT_CONFIG_TAGS'),
       ownRegistry: cluster.kind === 'local' || registry !== null,
+      registryNames: registryNamesOf(registry, values.planning.nodeRegistry, cluster.kind === 'local'),
       registryNodeKey: given.text('DEIS_REGISTRY_NODE_KEY'),
       plan: planOf(values.planning, given, namespace, registry, faults),
     }
@@ -224,6 +228,12 @@ function clusterOf(
   if (kubeconfig === null && given.text('KUBERNETES_SERVICE_HOST') === null)
     faults.push('this is not a pod of a cluster: pass --kubeconfig FILE or --local DIR')
   return { kind: 'kubernetes', kubeconfig }
+}
+
+function registryNamesOf(registry: URL | null, nodeRegistry: string | null, isLocal: boolean): OwnRegistryNames | null {
+  if (registry === null) return null
+  const hosts = [registry.host, ...(nodeRegistry === null ? [] : [nodeRegistry])]
+  return { hostless: isLocal, hosts: hosts.map(hostName) }
 }
 
 function planOf(

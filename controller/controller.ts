@@ -26,6 +26,7 @@ import { explain } from './api/explain.ts'
 import { grants } from './api/grants.ts'
 import { health } from './api/health.ts'
 import { hooks } from './api/hooks.ts'
+import { ImageAccess } from './api/image-access.ts'
 import { keys } from './api/keys.ts'
 import { LogStreams } from './api/log-streams.ts'
 import { Metrics } from './api/metrics.ts'
@@ -49,7 +50,7 @@ import { AppLog } from './reconcile/app-log.ts'
 import { AppLives } from './reconcile/apps.ts'
 import { DeployHooks } from './reconcile/deploy-hooks.ts'
 import { Deployer } from './reconcile/deployer.ts'
-import { type Images, localImages, unknownImages } from './reconcile/images.ts'
+import { type Images, type LeftImages, localImages, noLeftImages, unknownImages } from './reconcile/images.ts'
 import { LogDrains } from './reconcile/log-drains.ts'
 import { HttpLogs } from './reconcile/logs.ts'
 import { Processes } from './reconcile/processes.ts'
@@ -77,6 +78,8 @@ export interface ControllerOptions {
   /** Closed when the controller ends. */
   readonly cluster: Cluster
   readonly images?: Images
+  /** Nothing is left by apps that are gone when absent. */
+  readonly leftImages?: LeftImages
   /** Null or absent: there are no tokens for the registry. */
   readonly registryTokens?: RegistryTokens | null
   /** Called when it is quiet after much work; collects garbage when absent. */
@@ -108,7 +111,7 @@ export class Controller {
   private constructor(config: ControllerConfig, options: ControllerOptions) {
     this.#config = config
     this.#options = options
-    const { store, cluster, log, appLines = process.stdout } = options
+    const { store, cluster, log, appLines = process.stdout, leftImages = noLeftImages } = options
     const { defaultTags, procfilePolicy, ownRegistry, reservedNames } = config
     const images = options.images ?? (cluster.kind === 'local' ? localImages : unknownImages)
     const events = new AppEvents(randomUUID().slice(0, 8))
@@ -129,7 +132,9 @@ export class Controller {
       hooks: this.#deployHooks,
       released: app => logDrains.renew(app),
     })
-    const lives = new AppLives({ store, cluster, locks, appLog, logs, logDrains, log, defaultTags, underWay, ending })
+    const lives = new AppLives({
+      ...{ store, cluster, locks, appLog, logs, logDrains, leftImages, log, defaultTags, underWay, ending },
+    })
     const running = new Processes({ store, cluster, locks, appLog, log, routing, underWay, unsettled, ending })
     const makes = new Releases({
       ...{ deployer, images, appLog, defaultTags, procfilePolicy, ownRegistry },
@@ -158,7 +163,7 @@ export class Controller {
           ...{ store, authentication, access, lives, processes: running, logs, events, appLog, reservedNames },
           logStreams: new LogStreams({ events }),
         }),
-        ...builds(store, access, makes),
+        ...builds(store, access, new ImageAccess(store, config.registryNames), makes),
         ...releases(store, access, makes),
         ...configs(store, access, makes),
         ...processes(access, running),

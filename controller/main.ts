@@ -11,7 +11,7 @@ setFlagsFromString('--semi-space-growth-factor=1')
 setFlagsFromString('--heap-growing-percent=30')
 
 // Only now, as what they import makes the young generation grow.
-const [{ Controller }, { openCluster }, { imagesOf, openRegistry, openRegistryTokens }, { openStore }] =
+const [{ Controller }, { openCluster }, { imagesOf, leftImagesOf, openRegistry, openRegistryTokens }, { openStore }] =
   await Promise.all([
     import('./controller.ts'),
     import('./open-cluster.ts'),
@@ -33,7 +33,8 @@ await runProgram({
     const registry = openRegistry(config, registryTokens)
     const cluster = await openCluster(config, { log, line, registry })
     const images = imagesOf(config, registry)
-    const controller = await Controller.start(config, { log, store, cluster, images, registryTokens })
+    const leftImages = leftImagesOf(registry, registryTokens)
+    const controller = await Controller.start(config, { log, store, cluster, images, leftImages, registryTokens })
     log.info({ port: controller.port, adminPort: controller.adminPort, cluster: cluster.kind }, 'the API is up')
     return controller
   },

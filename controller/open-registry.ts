@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { type Authorize, Registry } from '#kit/oci/registry.ts'
 import { version } from '#kit/version.ts'
 import type { ControllerConfig } from './config.ts'
+import { RegistryLeftImages } from './images/left-images.ts'
 import { RegistryPorts } from './images/registry-ports.ts'
-import { type Images, localImages, unknownImages } from './reconcile/images.ts'
+import { type Images, type LeftImages, localImages, noLeftImages, unknownImages } from './reconcile/images.ts'
 import { type Grant, RegistryTokens } from './registry-tokens.ts'
 
 /** Null: the registry wants no tokens, or has another key. Throws StartupError 64. */
@@ -29,6 +30,11 @@ export function openRegistry({ registry }: ControllerConfig, tokens: RegistryTok
 export function imagesOf(config: ControllerConfig, registry: Registry | null): Images {
   const otherwise = config.cluster.kind === 'local' ? localImages : unknownImages
   return registry === null ? otherwise : new RegistryPorts(registry, otherwise)
+}
+
+/** What an app's name may have been before. Without tokens everybody may read everything anyway. */
+export function leftImagesOf(registry: Registry | null, tokens: RegistryTokens | null): LeftImages {
+  return registry === null || tokens === null ? noLeftImages : new RegistryLeftImages(registry)
 }
 
 /** We need not ask ourselves. */

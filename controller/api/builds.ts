@@ -10,6 +10,7 @@ import type { Store } from '../store/store.ts'
 import type { AppAccess, AppCaller } from './app-access.ts'
 import { rawField, readFields, textField } from './fields.ts'
 import { idempotent } from './idempotent.ts'
+import type { ImageAccess } from './image-access.ts'
 import { pageAnswer, pageShape } from './page.ts'
 import { created, ok, operation, type Resource, resource } from './resource.ts'
 import { buildShape, showBuild } from './shapes.ts'
@@ -43,7 +44,12 @@ export async function deployBuild(releases: Releases, app: AppId, user: string, 
   }
 }
 
-export function builds(store: Store, access: AppAccess, releases: Releases): readonly Resource[] {
+export function builds(
+  store: Store,
+  access: AppAccess,
+  imageAccess: ImageAccess,
+  releases: Releases,
+): readonly Resource[] {
   return [
     resource('/v2/apps/:id/builds', access.user, {
       GET: operation({
@@ -59,7 +65,9 @@ export function builds(store: Store, access: AppAccess, releases: Releases): rea
           body: z.object(buildFields),
           answers: { 201: buildShape },
           handle: async ({ app, user }: AppCaller, _call, body) => {
-            const { build } = await deployBuild(releases, app.id, user.username, newBuild(body))
+            const wanted = newBuild(body)
+            await imageAccess.check(user, app, wanted.image)
+            const { build } = await deployBuild(releases, app.id, user.username, wanted)
             return created(showBuild(build))
           },
         }),

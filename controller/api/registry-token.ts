@@ -6,12 +6,12 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 import { isRepository } from '#kit/oci/reference.ts'
-import { mayUse } from '../domain/access.ts'
 import { Refusal } from '../domain/refusal.ts'
 import type { User } from '../domain/user.ts'
 import { type Grant, type RegistryTokens, standardLifetime, type TokenRights } from '../registry-tokens.ts'
 import type { Store } from '../store/store.ts'
 import type { Authentication } from './authentication.ts'
+import { mayUseRepository } from './image-access.ts'
 import { type Access, type Call, ok, operation, type Resource, resource } from './resource.ts'
 
 type Bearer =
@@ -147,13 +147,8 @@ async function allowedActions(store: Store, bearer: Bearer, { type, name }: Gran
       return ['pull', 'push', 'delete', '*']
     case 'node':
       return ['pull']
-    case 'user': {
-      // What is below an app's name is the app's.
-      const app = await store.apps.find(name.split('/', 1)[0]!)
-      if (app?.state !== 'ready') return []
-      const isShared = await store.grants.has(app.id, bearer.user.username)
-      return mayUse(bearer.user, app, isShared, 'POST') ? ['pull', 'push'] : []
-    }
+    case 'user':
+      return (await mayUseRepository(store, bearer.user, name)) ? ['pull', 'push'] : []
   }
 }
 

@@ -11,6 +11,7 @@ import { type Store, TakenError } from '../store/store.ts'
 import type { AppLocks } from './app-lock.ts'
 import type { AppLog } from './app-log.ts'
 import { desiredApp } from './desired.ts'
+import type { LeftImages } from './images.ts'
 import type { LogDrains } from './log-drains.ts'
 import type { Logs } from './logs.ts'
 import type { UnderWay } from './under-way.ts'
@@ -26,6 +27,7 @@ export interface AppsOptions {
   readonly appLog: AppLog
   readonly logs: Logs
   readonly logDrains: LogDrains
+  readonly leftImages: LeftImages
   readonly log: Logger
   /** Tags of every new app. */
   readonly defaultTags: Readonly<Record<string, string>>
@@ -41,25 +43,28 @@ export class AppLives {
     this.#options = options
   }
 
-  /** Throws `invalid` when the name is taken, ClusterError `taken` for a namespace that is not ours. */
+  /** Throws `invalid` when the name is taken, what LeftImages throws, ClusterError `taken` for a namespace that is not ours. */
   create(id: AppId, owner: string): Promise<App> {
     return this.#options.underWay.track(this.#create(id, owner))
   }
 
   async #create(id: AppId, owner: string): Promise<App> {
-    const { store, cluster, locks, logs, appLog, logDrains, ending } = this.#options
+    const { store, cluster, locks, logs, appLog, logDrains, leftImages, ending } = this.#options
     await using hold = await locks.hold(id, { firm: true })
     const { desired, config } = await this.#insert(id, owner)
     const signal = AbortSignal.any([hold.signal, ending, AbortSignal.timeout(createTimeout)])
+    let isInCluster = false
     try {
+      await leftImages.remove(id, signal)
+      isInCluster = true
       await cluster.create(desired, signal)
       await store.apps.setState(id, 'ready')
     } catch (error) {
       if (ending.aborted) throw new Refusal('unavailable', 'The controller is being restarted; try again.')
       // Whoever holds the app now takes away what is half-made.
       if (hold.signal.aborted) throw new Refusal('unavailable', 'The database was lost; try again.', { cause: error })
-      const ours = !(error instanceof ClusterError && error.kind === 'taken')
-      await this.#undo(desired, ours)
+      const isOurs = isInCluster && !(error instanceof ClusterError && error.kind === 'taken')
+      await this.#undo(desired, isOurs)
       throw error
     }
     const [app, settings] = await Promise.all([store.apps.find(id), store.settings.find(id)])

@@ -106,6 +106,31 @@ export class Registry {
     return { digest, mediaType: String(response.headers['content-type'] ?? ''), bytes }
   }
 
+  /** The first of its tags, as many as the registry likes to give; of a repository that is not there none. Throws RegistryError. */
+  async tags(repository: string, signal: AbortSignal): Promise<readonly string[]> {
+    const target = `/v2/${repository}/tags/list?n=100`
+    const response = await this.request('GET', target, { scope: pull(repository), signal })
+    if (response.statusCode === 404) {
+      await drop(response)
+      return []
+    }
+    await expectStatus(response, [200], `the tags of ${repository}`)
+    const { tags } = JSON.parse((await readBounded(response.body, maxManifest)).toString()) as {
+      readonly tags: unknown
+    }
+    return Array.isArray(tags) ? tags.map(String) : []
+  }
+
+  /** With all its tags. Nothing happens when it is not there. Throws RegistryError. */
+  async deleteManifest(repository: string, version: string, signal: AbortSignal): Promise<void> {
+    const found = await this.manifest(repository, version, signal)
+    if (found === null) return
+    const target = `/v2/${repository}/manifests/${found.digest}`
+    const response = await this.request('DELETE', target, { scope: pullDelete(repository), signal })
+    await expectStatus(response, [200, 202, 404], `a manifest of ${repository}`)
+    await drop(response)
+  }
+
   /** Its octets; the stream fails at its end when they are not what digest and size say. Throws RegistryError. */
   async blob(
     repository: string,
@@ -233,6 +258,10 @@ export function pull(repository: string): string {
 
 export function pullPush(repository: string): string {
   return `repository:${repository}:pull,push`
+}
+
+function pullDelete(repository: string): string {
+  return `repository:${repository}:pull,delete`
 }
 
 export function digestOf(bytes: Uint8Array): string {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { parseConfig } from '#controller/config.ts'
 import { Controller } from '#controller/controller.ts'
 import { openCluster } from '#controller/open-cluster.ts'
-import { imagesOf, openRegistry, openRegistryTokens } from '#controller/open-registry.ts'
+import { imagesOf, leftImagesOf, openRegistry, openRegistryTokens } from '#controller/open-registry.ts'
 import { RegistryTokens } from '#controller/registry-tokens.ts'
 import { openStore } from '#controller/store/open-store.ts'
 import type { Logger } from '#kit/log.ts'
@@ -71,6 +71,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   const controller = await Controller.start(config, {
     ...{ log, store, cluster, registryTokens },
     images: imagesOf(config, registry),
+    leftImages: leftImagesOf(registry, registryTokens),
     appLines: controllerLines(lines),
   })
   return { hasAdministrator, port: controller.port, stop: patience => controller.stop(patience) }

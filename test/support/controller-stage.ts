@@ -13,7 +13,7 @@ import { type ControllerConfig, parseConfig } from '#controller/config.ts'
 import { Controller } from '#controller/controller.ts'
 import { ClusterImages } from '#controller/images/cluster-images.ts'
 import { UnpackedImages } from '#controller/images/unpacked-images.ts'
-import { imagesOf, openRegistry, openRegistryTokens } from '#controller/open-registry.ts'
+import { imagesOf, leftImagesOf, openRegistry, openRegistryTokens } from '#controller/open-registry.ts'
 import { openStore, type StoreTarget } from '#controller/store/open-store.ts'
 import type { Store } from '#controller/store/store.ts'
 import { configOf } from '#kit/command-line.ts'
@@ -132,6 +132,7 @@ export class ControllerStage implements AsyncDisposable {
     this.#controller = await Controller.start(config, {
       ...{ log, store, cluster, appLines, registryTokens },
       images: imagesOf(config, registry),
+      leftImages: leftImagesOf(registry, registryTokens),
       checkAnswers: true,
       // The garbage here is the test runner's.
       onQuiet: () => {},
