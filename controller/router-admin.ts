@@ -2,8 +2,8 @@
 // bounded in size and time; whatever goes wrong is told as `unavailable`, in words that name no address.
 
 import type { RouterStatus } from '#kit/router-status.ts'
+import { Turnstile } from '#kit/turnstile.ts'
 import { Refusal } from './domain/refusal.ts'
-import { Turnstile } from './store/turnstile.ts'
 
 /** Milliseconds. */
 const timeout = 5000

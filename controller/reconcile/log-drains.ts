@@ -4,10 +4,10 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { fullJitter } from '#kit/backoff.ts'
+import { Turnstile } from '#kit/turnstile.ts'
 import type { AppId } from '../domain/app.ts'
 import { logDrainKey } from '../domain/log-drain.ts'
 import type { Store } from '../store/store.ts'
-import { Turnstile } from '../store/turnstile.ts'
 import type { AppLog } from './app-log.ts'
 import { UnderWay } from './under-way.ts'
 

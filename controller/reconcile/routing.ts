@@ -3,13 +3,13 @@
 // that the cluster hears last.
 
 import { isDeepStrictEqual } from 'node:util'
+import { Turnstile } from '#kit/turnstile.ts'
 import { type Cluster, ClusterError } from '../cluster/cluster.ts'
 import type { App, AppId } from '../domain/app.ts'
 import type { DesiredApp } from '../domain/desired-app.ts'
 import { missing, Refusal } from '../domain/refusal.ts'
 import { LocalLocks } from '../store/local-locks.ts'
 import type { Repositories, Store } from '../store/store.ts'
-import { Turnstile } from '../store/turnstile.ts'
 import { desiredApp } from './desired.ts'
 
 /** Milliseconds that a transaction may be open for it: less than a database lets others wait for the row. */

@@ -1,7 +1,7 @@
 // Locks of one process: enough where the database lets only one process in.
 
+import { Turnstile } from '#kit/turnstile.ts'
 import type { Lock, Locks } from './store.ts'
-import { Turnstile } from './turnstile.ts'
 
 const never = new AbortController().signal
 

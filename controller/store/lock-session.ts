@@ -4,7 +4,7 @@
 // An advisory lock may be taken twice by one session; whoever uses this keeps its callers apart.
 
 import { Client, type ClientConfig, type QueryConfig } from 'pg'
-import { Turnstile } from './turnstile.ts'
+import { Turnstile } from '#kit/turnstile.ts'
 
 /** Milliseconds for an answer that takes no time: without one the server is out of reach. */
 const answerTimeout = 20_000

@@ -13,8 +13,8 @@ import {
   SqliteQueryCompiler,
 } from 'kysely'
 import { exitCode, StartupError } from '#kit/exit.ts'
+import { Turnstile } from '#kit/turnstile.ts'
 import { checkParameters, translate } from './errors.ts'
-import { Turnstile } from './turnstile.ts'
 
 /** How long a file that another process has is waited for: its owner may be ending just now. Milliseconds. */
 const busyTimeout = 1000
