@@ -2,8 +2,8 @@
 
 import { isAbsolute } from 'node:path'
 import { ClusterError } from '../cluster/cluster.ts'
-import { directoryImages, type Images } from '../cluster/local/images.ts'
-import { ImageError, type UnpackedImage, type UnpackedImages } from './unpacked-images.ts'
+import { directoryImages, type ImageDirectory, type Images } from '../cluster/local/images.ts'
+import { ImageError, type UnpackedImages } from './unpacked-images.ts'
 
 export class ClusterImages implements Images {
   readonly #unpacked: UnpackedImages
@@ -12,7 +12,7 @@ export class ClusterImages implements Images {
     this.#unpacked = unpacked
   }
 
-  async unpack(image: string): Promise<UnpackedImage> {
+  async unpack(image: string): Promise<ImageDirectory> {
     if (isAbsolute(image)) return await directoryImages.unpack(image)
     try {
       return await this.#unpacked.unpack(image)

@@ -1,6 +1,7 @@
 // Images of the registry as directories of this machine. Each layer is unpacked once, each image is put together of its
 // layers by hard links, and both are called by their digests: releases with the same image share one, and of a new push
-// only what changed is fetched.
+// only what changed is fetched. Apps share images in the same way, and images the files of their layers: nobody may write
+// there, and processes run in copies (see cluster/local/own-files.ts).
 //
 // What is not in use goes, but for the images that were asked for last.
 
@@ -23,7 +24,10 @@ import { LayerError, type LayerLimits, unpackLayer } from './layer.ts'
 import { MergedLayers } from './merged-layers.ts'
 
 export interface UnpackedImage {
+  /** Where its processes run: `root`, or somewhere in it. */
   readonly directory: string
+  /** For reading only. */
+  readonly root: string
   /** Defaults for its processes. */
   readonly environment: Readonly<Record<string, string>>
 }
@@ -111,7 +115,8 @@ export class UnpackedImages {
     const known = await this.#folder.readImage(place)
     const file = known ?? (await this.#once(place, () => this.#make(reference.repository, digest, place, signal)))
     await this.#folder.asked(place)
-    return { directory: join(place, 'root', file.workingDirectory), environment: file.environment }
+    const root = join(place, 'root')
+    return { directory: join(root, file.workingDirectory), root, environment: file.environment }
   }
 
   /** What is asked for by its digest needs no registry when it is here. */

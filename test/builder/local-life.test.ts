@@ -72,7 +72,7 @@ test('the environment of an image, its profile, and a registry that is away', { 
     { app },
   )
   expect((await deploy(stage, app, '1a2b3c4d', { image, procfile })).status).toBe(200)
-  expect(await ask(stage)).toMatch(/^profile \/.*\/images\/images\/[0-9a-f]{64}\/root\/app \/.*\/root\/app$/)
+  expect(await ask(stage)).toMatch(/^profile (\/.*\/files\/\w{6}\/root\/app) \1$/)
   await registry[Symbol.asyncDispose]()
   isUp = false
   const ran = await stage.call('POST', `/v2/apps/${app}/run`, { token, body: { command: 'ls' } })

@@ -48,6 +48,34 @@ test('a push is a running app; pushes of a new version, a broken one and none lo
   expect((await person.push(repository, 'shop')).err).toContain('Everything up-to-date')
 })
 
+test('apps of two people with the same image: what one of them writes changes nothing of the other, nor of itself', {
+  timeout: 120_000,
+}, async () => {
+  await using platform = await LocalPlatform.start()
+  const { stage, router } = platform
+  const files = await example('node-app', 'server.js', 'package.json')
+  const apps: { id: string; host: string; token: string }[] = []
+  for (const id of ['mine', 'yours']) {
+    const person = await stage.person()
+    const host = await platform.app(person, id)
+    expect((await person.push(await person.repository(files), id)).code).toBe(0)
+    apps.push({ id, host, token: person.token })
+  }
+  const [{ id, token }] = apps as [(typeof apps)[number]]
+  const command = 'echo x > f; sed -i s/Hello/Pwned/ server.js; grep -c Pwned server.js'
+  for (const time of ['first', 'again']) {
+    const { body } = await stage.controller.call('POST', `/v2/apps/${id}/run`, {
+      token,
+      body: { command: `ls; ${command}` },
+    })
+    expect([time, body]).toEqual([time, { exit_code: 0, output: 'package.json\nserver.js\n1\n' }])
+  }
+  for (const { id, host, token } of apps) {
+    expect((await stage.controller.call('POST', `/v2/apps/${id}/pods/restart`, { token })).status).toBe(200)
+    expect((await ask(router.httpPort, host)).text).toMatch(new RegExp(`^Hello from ${id}`))
+  }
+})
+
 test('apps of other kinds, pushed side by side', { timeout: 120_000 }, async () => {
   await using platform = await LocalPlatform.start()
   const { stage, router } = platform

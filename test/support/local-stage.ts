@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Cluster } from '#controller/cluster/cluster.ts'
+import { directoryImages, type Images } from '#controller/cluster/local/images.ts'
 import { LocalCluster, type LocalOptions } from '#controller/cluster/local/local.ts'
 import type { AppId, Build } from '#controller/domain/app.ts'
 import { type ConfigMaps, noConfig } from '#controller/domain/config.ts'
@@ -25,6 +26,12 @@ process.on('SIGTERM', () => {
 
 /** Starts it from a Procfile. */
 export const serve = `exec ${process.execPath} server.cjs`
+
+/** Directories as images that processes may not write to, as those of a registry are. */
+export const sharedImages: Images = {
+  ...directoryImages,
+  unpack: async image => ({ ...(await directoryImages.unpack(image)), root: image }),
+}
 
 export interface Line {
   readonly app: string

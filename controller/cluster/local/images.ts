@@ -6,6 +6,11 @@ import { ClusterError } from '../cluster.ts'
 
 export interface ImageDirectory {
   readonly directory: string
+  /**
+   * What has `directory` in it, and is shared with whoever else runs the image: a process runs in a copy of it. Null:
+   * it runs in `directory` itself.
+   */
+  readonly root: string | null
   /** What its processes are given unless the app's config says otherwise. */
   readonly environment: Readonly<Record<string, string>>
 }
@@ -20,12 +25,12 @@ export interface Images {
   close(): Promise<void>
 }
 
-/** Images that are directories already. */
+/** Images that are directories already, and of whoever named them: processes run in them as they are. */
 export const directoryImages: Images = {
   async unpack(image) {
     const found = isAbsolute(image) ? await stat(image).catch(() => null) : null
     if (!found?.isDirectory()) throw new ClusterError('failed', `image ${image} not found`)
-    return { directory: image, environment: {} }
+    return { directory: image, root: null, environment: {} }
   },
   async sweep() {},
   async close() {},

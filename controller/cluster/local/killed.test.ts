@@ -29,10 +29,14 @@ afterEach(async () => {
   await stage[Symbol.asyncDispose]()
 })
 
-function start(parts: Partial<AppParts>): ChildProcess {
-  const child = spawn(process.execPath, [program, stage.directory, JSON.stringify({ image: stage.image, ...parts })], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+function start(parts: Partial<AppParts>, ...more: readonly 'shared'[]): ChildProcess {
+  const child = spawn(
+    process.execPath,
+    [program, stage.directory, JSON.stringify({ image: stage.image, ...parts }), ...more],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
   children.push(child)
   return child
 }
@@ -87,8 +91,9 @@ test.runIf(statOf(process.pid) !== null)('those whose leader is gone are ended a
 
 test.runIf(hasProcfs)('whenever it is killed, nothing is left after the next start', { timeout: 60_000 }, async () => {
   const worker = 'sleep 1000 & exec sleep 1000'
-  const marker = `TMPDIR=${join(stage.state, 'tmp/shop')}`
-  const left = () => allProcesses().filter(({ pid, isZombie }) => !isZombie && environmentOf(pid).includes(marker))
+  const marker = `TMPDIR=${join(stage.state, 'files')}/`
+  const left = () =>
+    allProcesses().filter(({ pid, isZombie }) => !isZombie && environmentOf(pid).some(each => each.startsWith(marker)))
   for (const started of [1, 3, 5]) {
     const controller = start({ structure: { worker: 5 }, procfile: { worker } })
     await once(createInterface({ input: controller.stdout! }), 'line')
@@ -99,6 +104,24 @@ test.runIf(hasProcfs)('whenever it is killed, nothing is left after the next sta
     while (left().length > 0) await delay(5)
     await cluster.close()
   }
+})
+
+test('what processes wrote goes with them, and so does a copy of an image that was half made', async () => {
+  const files = join(stage.state, 'files')
+  await Promise.all(Array.from({ length: 1_000 }, (_, i) => writeFile(join(stage.image, `${i}`), '')))
+  const parts = { structure: { worker: 2 }, procfile: { worker: 'echo x > written; exec sleep 1000' } }
+  const half = start(parts, 'shared')
+  await once(createInterface({ input: half.stdout! }), 'line')
+  while ((await readdir(files)).length === 0) await new Promise(setImmediate)
+  await kill(half)
+  expect(await readdir(files)).not.toEqual([])
+  const whole = start(parts, 'shared')
+  await until(whole, 'up')
+  expect(await readdir(files)).toHaveLength(2)
+  await kill(whole)
+  const cluster = await stage.open()
+  expect(cluster.leftOvers).toHaveLength(2)
+  expect(await readdir(files)).toEqual([])
 })
 
 test('a process that only has the id of one of ours is left alone', async () => {

@@ -2,12 +2,12 @@
 // of manifests, where it finds what it would find on Kubernetes. Limits of CPU and autoscaling mean nothing here, and
 // limits of memory need /proc.
 //
-// On disk, in the state directory: which apps are ours, and which processes run, so that a controller that was killed
-// leaves none behind for long (see journal.ts). Which release of an app should run is the store's to know: after a start
+// On disk, in the state directory: which apps are ours; which processes run, so that a controller that was killed leaves
+// none behind for long (see journal.ts); and what they write (see own-files.ts). Which release of an app should run is the store's to know: after a start
 // nothing runs until `repair` or `deploy` says so, and until then the router knows of no endpoints.
 
-import { existsSync, mkdirSync } from 'node:fs'
-import { access, constants, rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { access, constants } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { BackoffRange } from '#kit/backoff.ts'
 import { claimState } from '#kit/children/claim.ts'
@@ -26,6 +26,7 @@ import { type Change, LocalApp } from './local-app.ts'
 import { ManifestDirectory } from './manifest-directory.ts'
 import { Marks } from './marks.ts'
 import { runOnce } from './one-off.ts'
+import { OwnFiles } from './own-files.ts'
 import { Ports } from './ports.ts'
 import type { Logs, ProcessHost, ProcessSpec } from './process.ts'
 import type { Wanted } from './rollout.ts'
@@ -119,7 +120,9 @@ export class LocalCluster implements Cluster {
       const times = { ...standardTimes, ...options.times }
       const journal = new Journal(join(options.state, 'processes'))
       const leftOvers = await journal.clear(times.leftOvers)
-      return new LocalCluster(options, times, journal, claim, leftOvers)
+      // Now that nobody runs there.
+      const files = await OwnFiles.open(join(options.state, 'files'))
+      return new LocalCluster(options, times, { journal, files }, claim, leftOvers)
     } catch (error) {
       claim[Symbol.dispose]()
       throw error
@@ -129,7 +132,7 @@ export class LocalCluster implements Cluster {
   private constructor(
     options: LocalOptions,
     times: LocalTimes,
-    journal: Journal,
+    { journal, files }: Pick<ProcessHost, 'journal' | 'files'>,
     claim: Disposable,
     leftOvers: readonly string[],
   ) {
@@ -146,7 +149,7 @@ export class LocalCluster implements Cluster {
     this.#manifests.clean()
     const memory = new MemoryGuard(times.memory)
     const clock = options.clock ?? systemClock
-    this.#host = { journal, ports: new Ports(), memory, logs: options.logs, clock, settle, stable, backoff }
+    this.#host = { journal, files, ports: new Ports(), memory, logs: options.logs, clock, settle, stable, backoff }
     // Nobody listens there any more, or somebody else does.
     for (const { id } of this.#marks.all()) this.#manifests.remove(id, 'endpoints')
   }
@@ -228,7 +231,6 @@ export class LocalCluster implements Cluster {
     if (this.#marks.uuidOf(id) !== uuid) return
     const local = this.#claimed({ id, uuid })
     await this.#end(local, new ClusterError('failed', `${id} was destroyed`), true)
-    await rm(this.#temporary(id), { recursive: true, force: true })
     // Last: whoever is interrupted before finds it, and does it again.
     this.#marks.remove(id)
   }
@@ -278,7 +280,7 @@ export class LocalCluster implements Cluster {
   async #run(app: DesiredApp, release: DesiredRelease, command: string, signal: AbortSignal): Promise<RunResult> {
     const image = await this.#images.unpack(release.build.image)
     const build = { ...release.build, procfile: { run: command } }
-    const spec = specOf(app, { ...release, build }, 'run', this.#specOptions(app.id, image))
+    const spec = specOf(app, { ...release, build }, 'run', this.#specOptions(image))
     this.#running.add(spec)
     try {
       return await runOnce(spec, this.#host, this.#times.run, signal)
@@ -287,7 +289,7 @@ export class LocalCluster implements Cluster {
     }
   }
 
-  /** Those that something runs in. */
+  /** Those that something runs in, or in a copy of. */
   #directories(): ReadonlySet<string> {
     const processes = [...this.#apps.values()].flatMap(local => local.processes.all().map(({ spec }) => spec))
     return new Set([...processes, ...this.#running].map(({ directory }) => directory))
@@ -332,7 +334,7 @@ export class LocalCluster implements Cluster {
     if ((await this.nodes(release.config.tags)) === 0)
       throw new ClusterError('failed', `No nodes matched the provided labels: ${labelsOf(release.config.tags)}`)
     const image = await this.#images.unpack(release.build.image)
-    const options = this.#specOptions(app.id, image)
+    const options = this.#specOptions(image)
     return types.map(([type, count]) => ({ spec: specOf(app, release, type, options), count }))
   }
 
@@ -343,14 +345,12 @@ export class LocalCluster implements Cluster {
       throw new ClusterError('failed', 'too many processes of former releases are still ending; try again later')
   }
 
-  #specOptions(app: AppId, { directory, environment }: ImageDirectory): SpecOptions {
-    const temporary = this.#temporary(app)
-    mkdirSync(temporary, { recursive: true, mode: 0o700 })
+  #specOptions({ directory, root, environment }: ImageDirectory): SpecOptions {
     return {
       directory,
+      root,
       environment,
       hasProfile: existsSync(join(directory, '.profile.d')),
-      temporary,
       shell: existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh',
       path: process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin',
       language: process.env.LANG ?? 'C.UTF-8',
@@ -373,10 +373,6 @@ export class LocalCluster implements Cluster {
       timeout: duration((timeout + 1_000 * Math.max(0, ...delays)) / 1_000),
       handover: this.#times.handover,
     }
-  }
-
-  #temporary(app: AppId): string {
-    return join(this.#state, 'tmp', app)
   }
 }
 

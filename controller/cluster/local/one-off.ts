@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { ChildGroup, exitCodeOf } from '#kit/children/child-group.ts'
 import { ClusterError, type RunResult } from '../cluster.ts'
-import { type ProcessHost, type ProcessSpec, randomSuffix } from './process.ts'
+import { environmentAt, type ProcessHost, type ProcessSpec, randomSuffix } from './process.ts'
 
 /** Bytes of output that are kept. */
 const maxOutput = 1024 * 1024
@@ -12,16 +12,16 @@ const maxOutput = 1024 * 1024
 /** Throws ClusterError `failed` when it takes longer than `longest` milliseconds, or the reason of the signal. */
 export async function runOnce(
   spec: ProcessSpec,
-  host: Pick<ProcessHost, 'journal' | 'ports' | 'memory'>,
+  host: Pick<ProcessHost, 'journal' | 'files' | 'ports' | 'memory'>,
   longest: number,
   signal: AbortSignal,
 ): Promise<RunResult> {
   signal.throwIfAborted()
   const { journal, ports, memory } = host
-  const { app, command, directory } = spec
+  const { app, command } = spec
   const name = `${app}-run-${randomSuffix()}`
+  await using files = await host.files.make(spec, signal)
   const port = spec.configuredPort === null ? null : await ports.take()
-  const environment = port === null ? spec.environment : { ...spec.environment, PORT: String(port) }
   const collected = new Collected()
   const listen = (stream: Readable): void => void stream.on('data', (chunk: Buffer) => collected.push(chunk))
   const group = new ChildGroup({
@@ -29,8 +29,8 @@ export async function runOnce(
     app,
     name,
     command,
-    directory,
-    environment,
+    directory: files.directory,
+    environment: environmentAt(spec, files, port),
     output: { kind: 'joined', listen },
   })
   const late = AbortSignal.timeout(longest)

@@ -13,6 +13,7 @@ import type { AppId } from '../../domain/app.ts'
 import type { Probes } from '../../domain/config.ts'
 import type { ProcessState } from '../cluster.ts'
 import { followHealth } from './health.ts'
+import type { Files, OwnFiles } from './own-files.ts'
 import type { Ports } from './ports.ts'
 
 /** Where lines of processes go, and what there is to tell of them. */
@@ -28,8 +29,11 @@ export interface ProcessSpec {
   readonly version: number
   /** With what the shell is told. */
   readonly command: readonly string[]
+  /** Of its image. */
   readonly directory: string
-  /** Without PORT. */
+  /** See ImageDirectory: with one, it runs in a copy. */
+  readonly root: string | null
+  /** Without what each run has its own of: see `environmentAt`. */
   readonly environment: Readonly<Record<string, string>>
   /** What the config calls the port it listens on; null: on none. */
   readonly configuredPort: number | null
@@ -48,6 +52,16 @@ export function hashOf({ probes, ...spec }: ProcessSpec): string {
   return createHash('sha256').update(JSON.stringify(spec)).digest('hex').slice(0, 10)
 }
 
+/** What a run of it is given: its own HOME and TMPDIR, unless its config says otherwise, and its PORT. */
+export function environmentAt(
+  { environment }: ProcessSpec,
+  { directory, temporary }: Files,
+  port: number | null,
+): Readonly<Record<string, string>> {
+  const all = { HOME: directory, TMPDIR: temporary, ...environment }
+  return port === null ? all : { ...all, PORT: String(port) }
+}
+
 /** So many of a-z0-9. */
 export function randomSuffix(length = 5): string {
   return Array.from(randomBytes(length), byte => (byte % 36).toString(36)).join('')
@@ -56,6 +70,7 @@ export function randomSuffix(length = 5): string {
 /** What processes of this machine share. */
 export interface ProcessHost {
   readonly journal: Journal
+  readonly files: OwnFiles
   readonly ports: Ports
   readonly memory: MemoryGuard
   readonly logs: Logs
@@ -165,24 +180,25 @@ export class LocalProcess {
     this.#onChange()
   }
 
-  /** From start to end; its port is nobody else's as long. */
+  /** From start to end; its files and its port are nobody else's as long. */
   async #runOnce(): Promise<void> {
-    const { ports } = this.#host
+    const { files, ports } = this.#host
+    await using own = await files.make(this.spec, this.#stop.signal)
     const port = this.spec.configuredPort === null ? null : await ports.take()
     try {
       if (this.isStopping) return
-      await this.#runAt(port)
+      await this.#runAt(port, own)
     } finally {
       if (port !== null) ports.giveBack(port)
     }
   }
 
-  async #runAt(port: number | null): Promise<void> {
+  async #runAt(port: number | null, files: Files): Promise<void> {
     const { spec } = this
     const { journal, memory, clock, settle } = this.#host
-    const { app, command, directory } = spec
-    const environment = port === null ? spec.environment : { ...spec.environment, PORT: String(port) }
-    const common = { journal, app, directory, environment }
+    const { app, command } = spec
+    const { directory } = files
+    const common = { journal, app, directory, environment: environmentAt(spec, files, port) }
     const output = {
       kind: 'separate',
       listen: (stream: Readable) => readLines(stream, line => this.#hear(line)),

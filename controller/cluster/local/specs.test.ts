@@ -8,9 +8,9 @@ import { type SpecOptions, specOf } from './specs.ts'
 
 const options: SpecOptions = {
   directory: '/app',
+  root: null,
   environment: {},
   hasProfile: false,
-  temporary: '/tmp/app',
   shell: '/bin/sh',
   path: '/bin',
   language: 'C.UTF-8',

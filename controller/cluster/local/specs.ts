@@ -16,12 +16,12 @@ import type { ProcessSpec } from './process.ts'
 export interface SpecOptions {
   /** Where the app is. */
   readonly directory: string
+  /** See ImageDirectory. */
+  readonly root: string | null
   /** What it is given unless its config says otherwise. */
   readonly environment: Readonly<Record<string, string>>
   /** Whether its buildpack left scripts that set more of its environment (builder contract, section 7). */
   readonly hasProfile: boolean
-  /** Its own place for temporary files. */
-  readonly temporary: string
   /** `/bin/bash`, or `/bin/sh` where there is none. */
   readonly shell: string
   /** What of our own environment apps get; nothing else of it. */
@@ -42,6 +42,7 @@ export function specOf(app: DesiredApp, release: DesiredRelease, type: string, o
     version,
     command: [options.shell, '-c', options.hasProfile ? `${readProfile}\n${line}` : line],
     directory: options.directory,
+    root: options.root,
     environment: localEnvironment(app, release, options),
     configuredPort: port,
     probes: localProbes(app, release, type),
@@ -61,14 +62,14 @@ function noCommand(type: string, kind: BuildKind): string {
   return `${type} cannot be started: there is no command for it in ${what}`
 }
 
-/** Sorted, so that the same environment is the same text. PORT is not in it: each process has its own. */
+/** Sorted, so that the same environment is the same text. */
 function localEnvironment(
   app: DesiredApp,
   release: DesiredRelease,
-  { directory, environment, temporary, path, language }: SpecOptions,
+  { environment, path, language }: SpecOptions,
 ): Readonly<Record<string, string>> {
   const { PORT: _, ...given } = environmentOf(app, release)
-  const all = { ...environment, HOME: directory, PATH: path, TMPDIR: temporary, LANG: language, ...given }
+  const all = { ...environment, PATH: path, LANG: language, ...given }
   return Object.fromEntries(Object.entries(all).sort(([a], [b]) => compareText(a, b)))
 }
 
