@@ -5,6 +5,7 @@ import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDiskFull } from '#kit/full-disk.ts'
 import type { Logger } from '#kit/log.ts'
+import { removeTree } from '#kit/remove-tree.ts'
 import { BuildError, type BuildResult, type BuildStrategy, shortCommit } from './build/strategy.ts'
 import { type BuildQueue, QueueFullError } from './build-queue.ts'
 import { ControllerAwayError, type ControllerClient, ControllerRefusal } from './controller-client.ts'
@@ -12,7 +13,6 @@ import { git } from './git/git.ts'
 import type { HookCall } from './git/hook-server.ts'
 import { quarantineEnv, SourceError, type SourceLimits, unpackSource } from './git/source.ts'
 import { words } from './pusher-words.ts'
-import { removeTree } from './remove-tree.ts'
 
 export interface PushesOptions {
   readonly controller: ControllerClient

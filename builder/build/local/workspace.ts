@@ -7,7 +7,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { removeTree } from '../../remove-tree.ts'
+import { removeTree } from '#kit/remove-tree.ts'
 import { type DiskLimit, diskUse } from './disk-guard.ts'
 
 /** Names that files of the environment can have. */

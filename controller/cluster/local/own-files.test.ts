@@ -8,10 +8,10 @@ import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { isDiskFull } from '#kit/full-disk.ts'
+import { removeTree } from '#kit/remove-tree.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
 import { type AppParts, desired, LocalStage, options, sharedImages } from '#test/support/local-stage.ts'
 import type { AppId } from '../../domain/app.ts'
-import { removeTree } from './tree.ts'
 
 failOnLeaks()
 

@@ -11,9 +11,10 @@ import { mkdir, mkdtemp, readdir } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { isDiskFull } from '#kit/full-disk.ts'
 import { makeDirectory } from '#kit/make-directory.ts'
+import { removeTree } from '#kit/remove-tree.ts'
 import { Turnstile } from '#kit/turnstile.ts'
 import type { ImageDirectory } from './images.ts'
-import { copyTree, removeTree } from './tree.ts'
+import { copyTree } from './tree.ts'
 
 /** Copies that are made at a time: more would hold up each other, and other work of this process with files. */
 const atATime = 2
@@ -37,7 +38,7 @@ export class OwnFiles {
   /** `directory` is ours alone; whoever ran in what is left there has ended. Throws what the file system says. */
   static async open(directory: string): Promise<OwnFiles> {
     makeDirectory(directory, 0o700)
-    for (const name of await readdir(directory)) await removeTree(join(directory, name))
+    for (const name of await readdir(directory)) await remove(join(directory, name))
     return new OwnFiles(directory)
   }
 
@@ -63,11 +64,16 @@ export class OwnFiles {
       return {
         directory: root === null ? directory : join(copy, relative(root, directory)),
         temporary,
-        [Symbol.asyncDispose]: () => removeTree(place),
+        [Symbol.asyncDispose]: () => remove(place),
       }
     } catch (error) {
-      await removeTree(place)
+      await remove(place)
       throw error
     }
   }
+}
+
+/** As far as it can be: who left the group of a process may still be writing. The next start goes on with it. */
+async function remove(place: string): Promise<void> {
+  await removeTree(place).catch(() => {})
 }

@@ -1,6 +1,6 @@
-// A directory with all that is in it: copied and removed as a whole.
+// A directory with all that is in it, copied as a whole.
 
-import { chmod, constants, copyFile, link, mkdir, readdir, readlink, rm, stat, symlink, utimes } from 'node:fs/promises'
+import { chmod, constants, copyFile, link, mkdir, readdir, readlink, stat, symlink, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /** Files that are copied at a time. */
@@ -61,27 +61,4 @@ async function copyDirectories(from: string, to: string, signal: AbortSignal): P
   }
   await copy('')
   return files
-}
-
-/** As far as it can be. Never rejects. */
-export async function removeTree(directory: string): Promise<void> {
-  // Who left the group of a process may still be writing.
-  const options = { recursive: true, force: true, maxRetries: 3 } as const
-  try {
-    await rm(directory, options)
-  } catch {
-    // Some programs take the right to write away from their own directories: Go does with what it fetches.
-    await openUp(directory)
-    await rm(directory, options).catch(() => {})
-  }
-}
-
-async function openUp(directory: string): Promise<void> {
-  try {
-    await chmod(directory, 0o700)
-    for (const entry of await readdir(directory, { withFileTypes: true }))
-      if (entry.isDirectory()) await openUp(join(directory, entry.name))
-  } catch {
-    // It is gone already, or is somebody else's.
-  }
 }
