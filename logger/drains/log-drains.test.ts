@@ -77,7 +77,7 @@ let folder: string
 let logger: Logger
 let names: Record<string, readonly string[]>
 
-async function start(over: Partial<LoggerConfig> = {}): Promise<void> {
+async function start(over: Partial<LoggerConfig> = {}, log = pino({ enabled: false })): Promise<void> {
   const config: LoggerConfig = {
     ...{ address: '127.0.0.1', httpPort: 0, adminPort: 0, udpPort: null, tcpPort: null, tls: null, folder },
     ...{
@@ -93,7 +93,7 @@ async function start(over: Partial<LoggerConfig> = {}): Promise<void> {
   }
   const resolve = async (host: string): Promise<readonly string[]> =>
     names[host] ?? Promise.reject(new Error('no such name'))
-  logger = await Logger.start(config, { log: pino({ enabled: false }), resolve })
+  logger = await Logger.start(config, { log, resolve })
 }
 
 beforeEach(async () => {
@@ -271,11 +271,27 @@ test('removing the app removes its log drain; the file is read again', async () 
   expect((await status('b')).state).toBe('idle')
   for (const app of ['a', 'c']) expect((await call('GET', app)).status).toBe(404)
   await logger.stop()
-  await writeFile(file, '{"b"')
-  await expect(start()).rejects.toThrow('drains.json cannot be read')
   await rm(file)
+  await mkdir(file)
+  await expect(start()).rejects.toThrow('drains.json cannot be read')
+  await rm(file, { recursive: true })
   await start()
 })
+
+// It ended the logger at each start, and with it the whole platform of one machine.
+for (const broken of ['', '{bad', '{"shop":5}', '[]', 'null'])
+  test(`a broken file of log drains is set aside, and the logger starts: ${broken}`, async () => {
+    const file = join(folder, 'drains.json')
+    await writeFile(`${file}.corrupt`, 'of an earlier time')
+    await writeFile(file, broken)
+    const said: string[] = []
+    await start({}, pino({ level: 'warn' }, { write: line => void said.push(line) }))
+    expect(said.map(line => JSON.parse(line).msg)).toEqual([expect.stringContaining('is broken and was set aside')])
+    expect(await readFile(`${file}.corrupt`, 'utf8')).toBe(broken)
+    expect((await call('GET', 'shop')).status).toBe(404)
+    expect(await put('shop', 'syslog+tls://logs.example')).toBe(204)
+    expect(JSON.parse(await readFile(file, 'utf8'))).toEqual({ shop: 'syslog+tls://logs.example:6514' })
+  })
 
 // On a disk that was full nothing of the app could be removed, which would have made room.
 test('the lines of an app go although its log drain cannot be forgotten', async () => {

@@ -1,6 +1,7 @@
 // All log drains, by app. They are kept in a file, written aside and renamed, so that they are there again after a restart.
+// What they are is the controller's to say: of a file that is none of ours any more nothing is taken, and it tells them anew.
 
-import { readFileSync } from 'node:fs'
+import { readFileSync, renameSync } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { hostname } from 'node:os'
@@ -53,11 +54,14 @@ export class LogDrains {
     this.#timer = setInterval(() => this.#tell(), 1000).unref()
   }
 
-  /** Throws StartupError 69 when the file is there and cannot be read: without it drains would be lost at the next change. */
+  /**
+   * A file that is broken is set aside, in the place of the one before it, and there are no drains. Throws StartupError 69
+   * when the system does not let it be read or set aside: without it drains would be lost at the next change.
+   */
   static open(options: LogDrainsOptions): LogDrains {
     const { file, log } = options
     const urls = new Map<string, DrainUrl>()
-    for (const [app, text] of Object.entries(readDrains(file))) {
+    for (const [app, text] of Object.entries(readDrains(file, log))) {
       const url = parseDrainUrl(text)
       if (isAppId(app) && typeof url !== 'string') urls.set(app, url)
       else log.warn({ app }, 'a log drain in the file is none')
@@ -165,14 +169,32 @@ export class LogDrains {
   }
 }
 
-function readDrains(file: string): Record<string, string> {
+function readDrains(file: string, log: Logger): Record<string, string> {
   try {
-    const value: unknown = JSON.parse(readFileSync(file, 'utf8'))
-    const isMap = typeof value === 'object' && value !== null && !Array.isArray(value)
-    if (isMap && Object.values(value).every(url => typeof url === 'string')) return value as Record<string, string>
-    throw new Error('it is no object of URLs')
+    const drains = parseDrains(readFileSync(file, 'utf8'))
+    if (drains !== null) return drains
+    const aside = `${file}.corrupt`
+    renameSync(file, aside)
+    log.error(
+      { file, aside },
+      'the file of log drains is broken and was set aside; until they are told anew there are none',
+    )
+    return {}
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {}
     throw new StartupError(exitCode.unavailable, `${file} cannot be read: ${(error as Error).message}`)
+  }
+}
+
+/** Null: it is no object of URLs. */
+function parseDrains(text: string): Record<string, string> | null {
+  try {
+    const value: unknown = JSON.parse(text)
+    const isMap = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isMap && Object.values(value).every(url => typeof url === 'string')
+      ? (value as Record<string, string>)
+      : null
+  } catch {
+    return null
   }
 }
