@@ -1,7 +1,8 @@
 // A platform that cannot start says why, and leaves nothing behind.
 
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -96,3 +97,24 @@ test('a secret that is empty is named, and nothing is made in its place', async 
   await expect(start({})).rejects.toMatchObject({ exitCode: 64, message: expect.stringContaining(`${file} is empty`) })
   expect((await stat(file)).size).toBe(0)
 })
+
+// The first to come could register as the administrator, and had all that the apps of others had left.
+for (const [name, spoil] of [
+  ['missing', null],
+  ['empty', ''],
+] as const)
+  test(`a database that is ${name} is no new installation while there are apps`, async () => {
+    const database = join(data, 'state.db')
+    if (spoil !== null) await writeFile(database, spoil)
+    const marks = join(data, 'apps', 'processes', 'apps')
+    await mkdir(marks, { recursive: true })
+    await writeFile(join(marks, 'shop'), `${randomUUID()}\n`)
+    const refused = {
+      exitCode: 64,
+      message: expect.stringContaining(`${database} has no users, but ${data} has an app`),
+    }
+    await expect(start({})).rejects.toMatchObject(refused)
+    // It is no other one the second time, when there are tables.
+    await expect(start({})).rejects.toMatchObject(refused)
+    expect(await readdir(marks)).toEqual(['shop'])
+  })

@@ -1,12 +1,13 @@
 // The controller on SQLite, with this machine as its cluster.
 
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { parseConfig } from '#controller/config.ts'
 import { Controller } from '#controller/controller.ts'
 import { openCluster } from '#controller/open-cluster.ts'
 import { imagesOf, leftImagesOf, openRegistry, openRegistryTokens } from '#controller/open-registry.ts'
 import { RegistryTokens } from '#controller/registry-tokens.ts'
 import { openStore } from '#controller/store/open-store.ts'
+import { exitCode, StartupError } from '#kit/exit.ts'
 import type { Logger } from '#kit/log.ts'
 import { version } from '#kit/version.ts'
 import { controllerLines, type LineSink } from '../lines.ts'
@@ -43,6 +44,7 @@ export interface RunningController extends RunningService {
   readonly hasAdministrator: boolean
 }
 
+/** Throws StartupError 64 when the database knows no administrator and this machine apps all the same. */
 export async function startController(parts: ControllerParts): Promise<RunningController> {
   const { log, lines } = parts
   const args = [
@@ -68,6 +70,14 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   const line = (app: string, process: string, text: string): void =>
     lines.write({ app, source: 'app', process, time: Date.now(), text })
   const cluster = await openCluster(config, { log, line, registry })
+  if (!hasAdministrator) {
+    const apps = await cluster.apps(new AbortController().signal)
+    if (apps.length > 0) {
+      await cluster.close()
+      await store.close()
+      throw databaseIsLost(parts.database, apps.length)
+    }
+  }
   const controller = await Controller.start(config, {
     ...{ log, store, cluster, registryTokens },
     images: imagesOf(config, registry),
@@ -75,4 +85,17 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     appLines: controllerLines(lines),
   })
   return { hasAdministrator, port: controller.port, stop: patience => controller.stop(patience) }
+}
+
+/**
+ * Somebody made these apps, so the database had users. Without them whoever comes first would be the administrator, of what
+ * others have built too.
+ */
+function databaseIsLost(database: string, apps: number): StartupError {
+  const data = dirname(database)
+  return new StartupError(
+    exitCode.usage,
+    `${database} has no users, but ${data} has ${apps === 1 ? 'an app' : `${apps} apps`}: what was in the database is lost. ` +
+      `Put back the copy of a backup, or remove ${data} to begin anew without these apps, or take another --data`,
+  )
 }
