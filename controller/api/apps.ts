@@ -33,6 +33,7 @@ const suggestions = 10
 const defaultLogLines = 100
 const mostLogLines = 10_000
 const maxCommand = 64 * 1024
+const outputIsCut = 'the output is longer than 1 MB, the rest of it was left out'
 
 export interface AppsOptions {
   readonly store: Store
@@ -165,8 +166,10 @@ export function apps(options: AppsOptions): readonly Resource[] {
     answers: { 200: z.strictObject({ exit_code: z.int(), output: z.string() }) },
     handle: async ({ app, user }: AppCaller, _call, { command }) => {
       if (command === undefined) throw new Refusal('illogical', 'command is a required field')
-      const { exitCode, output } = await processes.run(app.id, command, user.username)
-      return ok({ exit_code: exitCode, output })
+      const { exitCode, output, isCut } = await processes.run(app.id, command, user.username)
+      // For clients that do not show what an answer says beside its body.
+      if (isCut) appLog.line(app.id, `run: ${outputIsCut}`, 'WARNING')
+      return ok({ exit_code: exitCode, output }, isCut ? outputIsCut : undefined)
     },
   })
 

@@ -47,13 +47,14 @@ export type Answer =
   /** Plain text that goes on until the iterable ends. It is iterated in any case, and ends soon after `end` was called. */
   | { readonly kind: 'stream'; readonly chunks: AsyncIterable<Uint8Array>; readonly end: () => void }
 
-export const ok = (body?: unknown): Answer => ({ kind: 'json', status: 200, body })
-export const created = (body?: unknown, warning?: string): Answer => ({
-  ...{ kind: 'json', status: 201, body },
-  ...(warning === undefined ? {} : { warning }),
-})
+export const ok = (body?: unknown, warning?: string): Answer => json(200, body, warning)
+export const created = (body?: unknown, warning?: string): Answer => json(201, body, warning)
 export const noContent: Answer = { kind: 'json', status: 204, body: undefined }
 export const text = (body: string, status = 200): Answer => ({ kind: 'text', status, body })
+
+function json(status: number, body: unknown, warning: string | undefined): Answer {
+  return { ...{ kind: 'json', status, body }, ...(warning === undefined ? {} : { warning }) }
+}
 
 /** What the document says of a query parameter: a whole number unless it has a schema of its own. */
 export type QueryParameter =

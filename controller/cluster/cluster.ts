@@ -38,8 +38,10 @@ export interface DeployOptions {
 
 export interface RunResult {
   readonly exitCode: number
-  /** Both streams, as they came; cut at 1 MB. */
+  /** Both streams, as they came; the first 1 MB of them. */
   readonly output: string
+  /** There was more. */
+  readonly isCut: boolean
 }
 
 /**

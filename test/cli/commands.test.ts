@@ -249,6 +249,10 @@ describe('apps', () => {
 
   test('run has the output and the exit code of what it ran', async () => {
     expect(await deis('run -a shop -- echo hi')).toEqual({ code: 0, out: "Running 'echo hi'...\nhi\n", err: '' })
+    // Nobody could tell that the rest of it was missing.
+    const long = await deis('run -a shop -- head -c 1100000 /dev/zero')
+    expect([long.code, long.out.length]).toEqual([0, "Running 'head -c 1100000 /dev/zero'...\n".length + 1024 * 1024])
+    expect(long.err).toBe('!    WARNING: the output is longer than 1 MB, the rest of it was left out\n')
     expect(await deis('run -a shop exit 3')).toEqual({ code: 3, out: "Running 'exit 3'...\n", err: '' })
     const said = await terminal.type(['run', '-a', 'shop', '--', 'echo no; exit 4'])
     expect(said).toEqual({ code: 4, out: "Running 'echo no; exit 4'...\n", err: 'no\n' })

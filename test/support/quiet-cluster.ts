@@ -63,7 +63,7 @@ export class QuietCluster implements Cluster {
   }
 
   async run(): Promise<RunResult> {
-    return { exitCode: 0, output: '' }
+    return { exitCode: 0, output: '', isCut: false }
   }
 
   async destroy(app: Pick<DesiredApp, 'id' | 'uuid'>, signal: AbortSignal): Promise<void> {

@@ -5,12 +5,14 @@ import { type KubeClient, resourcePath } from '#kube/client.ts'
 import type { KubeObject } from '#kube/types.ts'
 import type { Pod } from '#kube/workload-types.ts'
 import { ClusterError, type RunResult } from '../cluster.ts'
+import { maxOutput, runOutput } from '../run-output.ts'
 import { unlessMissing } from './refusals.ts'
 import { collectionPath, pathOf } from './resources.ts'
 import { troubleOfPod } from './trouble.ts'
 import { settle, type Verdict, View } from './view.ts'
 
-const maxOutput = 1024 * 1024
+/** Octets that are asked for: more than are kept, by which it is seen that there was more, whatever character is cut in two. */
+const asked = maxOutput + 4
 /** For troubles that may pass. */
 const patience = 10_000
 
@@ -32,8 +34,8 @@ export async function runToEnd(pod: Pod, options: OneOffOptions): Promise<RunRes
     const judge = judgement(view, name, clock.now() + options.limit)
     const exitCode = await settle([view] as readonly View<KubeObject>[], { clock, signal }, judge)
     const log = resourcePath({ apiVersion: 'v1', plural: 'pods', namespace, name, subresource: 'log' })
-    const output = await client.text(log, maxOutput, { query: { limitBytes: maxOutput }, signal })
-    return { exitCode, output }
+    const output = await client.text(log, asked, { query: { limitBytes: asked }, signal })
+    return { exitCode, ...runOutput(Buffer.from(output)) }
   } catch (error) {
     if (signal.aborted) throw error
     throw error instanceof ClusterError ? new ClusterError(error.kind, `${name} (run): ${error.message}`) : error

@@ -13,7 +13,7 @@ import type { EndpointSlice } from '#kube/types.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
 import { type AppParts, desired, LocalStage, options, serve } from '#test/support/local-stage.ts'
 import type { AppId } from '../../domain/app.ts'
-import { ClusterError } from '../cluster.ts'
+import { ClusterError, type RunResult } from '../cluster.ts'
 import type { LocalOptions } from './local.ts'
 
 failOnLeaks()
@@ -400,18 +400,19 @@ test('the environment is the contract’s, and nothing of ours leaks', async () 
   }
 })
 
-const commands: [name: string, command: string, result: { exitCode: number; output: string }][] = [
+const commands: [name: string, command: string, result: Partial<RunResult>][] = [
   ['both streams in their order', 'echo a; echo b >&2; echo c; exit 7', { exitCode: 7, output: 'a\nb\nc\n' }],
   ['a signal', 'echo a; kill -TERM $$', { exitCode: 143, output: 'a\n' }],
   ['a quote and a dollar', `printf '%s' "it's \\$5"`, { exitCode: 0, output: `it's $5` }],
   ['nothing to read', 'cat; echo done', { exitCode: 0, output: 'done\n' }],
   ['what it leaves behind', 'sleep 1000 & echo done', { exitCode: 0, output: 'done\n' }],
-  ['too much output', `head -c 3000000 /dev/zero | tr '\\0' x`, { exitCode: 0, output: 'x'.repeat(1024 * 1024) }],
+  ['too much output', `head -c 3000000 /dev/zero | tr '\\0' x`, { output: 'x'.repeat(1024 * 1024), isCut: true }],
+  ['just as much output as is kept', `head -c 1048576 /dev/zero | tr '\\0' x`, { output: 'x'.repeat(1024 * 1024) }],
 ]
 for (const [name, command, result] of commands)
   test(`a one-off command: ${name}`, async () => {
     await open()
-    expect(await stage.cluster.run(app(), command, never)).toEqual(result)
+    expect(await stage.cluster.run(app(), command, never)).toEqual({ exitCode: 0, isCut: false, ...result })
     expect(await stage.cluster.processes(shop, never)).toEqual([])
     expect(await journal()).toEqual([])
   })

@@ -1,13 +1,10 @@
 // A command that is run once, in an app's release, to its end.
 
 import type { Readable } from 'node:stream'
-import { StringDecoder } from 'node:string_decoder'
 import { ChildGroup, exitCodeOf } from '#kit/children/child-group.ts'
 import { ClusterError, type RunResult } from '../cluster.ts'
+import { maxOutput, runOutput } from '../run-output.ts'
 import { environmentAt, type ProcessHost, type ProcessSpec, randomSuffix } from './process.ts'
-
-/** Bytes of output that are kept. */
-const maxOutput = 1024 * 1024
 
 /** Throws ClusterError `failed` when it takes longer than `longest` milliseconds, or the reason of the signal. */
 export async function runOnce(
@@ -52,7 +49,7 @@ export async function runOnce(
   if (late.aborted) throw failed(name, `it was ended after ${longest / 60_000} minutes`)
   if (exit.kind === 'unstarted') throw failed(name, `it cannot be started (${exit.reason})`)
   if (isTooLarge) collected.push(Buffer.from('\nMemory quota exceeded\n'))
-  return { exitCode: exitCodeOf(exit), output: collected.text() }
+  return { exitCode: exitCodeOf(exit), ...runOutput(collected.octets()) }
 }
 
 /** Controller contract, section 5, Apps: `<pod> (run): <why>`. */
@@ -66,13 +63,13 @@ class Collected {
 
   /** What is too much is read all the same: who writes it must not wait for ever. */
   push(chunk: Buffer): void {
-    const piece = chunk.subarray(0, maxOutput - this.#length)
+    // One octet more, by which it is seen that there was more.
+    const piece = chunk.subarray(0, maxOutput + 1 - this.#length)
     this.#length += piece.length
     if (piece.length > 0) this.#chunks.push(piece)
   }
 
-  /** Without the first part of a character that was cut. */
-  text(): string {
-    return new StringDecoder('utf8').write(Buffer.concat(this.#chunks))
+  octets(): Buffer {
+    return Buffer.concat(this.#chunks)
   }
 }
