@@ -165,7 +165,7 @@ export class Controller {
         }),
         ...builds(store, access, new ImageAccess(store, config.registryNames), makes),
         ...releases(store, access, makes),
-        ...configs(store, access, makes),
+        ...configs(store, access, makes, logDrains),
         ...processes(access, running),
         ...domains(store, access, routing, appLog, config.platformDomain),
         ...settings({ store, access, routing, appLog, autoscales: cluster.kind === 'kubernetes' }),

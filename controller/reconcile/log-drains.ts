@@ -36,6 +36,13 @@ interface Fault {
   readonly isOfUser: boolean
 }
 
+interface Telling {
+  isAgain: boolean
+  wake: AbortController
+  /** Of what the logger was last asked to do; null: it has answered. */
+  answer: PromiseWithResolvers<Fault | null> | null
+}
+
 export class LogDrains {
   readonly #options: LogDrainsOptions
   readonly #underWay = new UnderWay()
@@ -44,7 +51,7 @@ export class LogDrains {
   /** Why the drain of an app is not in force, as its log has it. */
   readonly #said = new Map<AppId, string>()
   /** Apps that the logger is being told of. */
-  readonly #telling = new Map<AppId, { isAgain: boolean; wake: AbortController }>()
+  readonly #telling = new Map<AppId, Telling>()
 
   constructor(options: LogDrainsOptions) {
     this.#options = options
@@ -59,7 +66,22 @@ export class LogDrains {
       return
     }
     telling.isAgain = true
+    telling.answer ??= Promise.withResolvers()
     telling.wake.abort()
+  }
+
+  /**
+   * Why the drain of the app is not in force, after `renew`. Null: it is, there is none, or it is not known within `patience`
+   * milliseconds. Never rejects.
+   */
+  async faultOf(app: AppId, patience: number): Promise<string | null> {
+    const answer = this.#telling.get(app)?.answer
+    if (answer == null) return this.#said.get(app) ?? null
+    const late = new AbortController()
+    const nothing = delay(patience, null, { signal: late.signal }).catch(() => null)
+    const fault = await Promise.race([answer.promise, nothing])
+    late.abort()
+    return fault?.isOfUser ? fault.reason : null
   }
 
   /** Ends what is under way. */
@@ -72,13 +94,17 @@ export class LogDrains {
   async #tell(app: AppId): Promise<void> {
     const { signal } = this.#ended
     let failures = 0
-    const telling = { isAgain: true, wake: new AbortController() }
+    const telling: Telling = { isAgain: true, wake: new AbortController(), answer: Promise.withResolvers() }
     this.#telling.set(app, telling)
     while (telling.isAgain && !signal.aborted) {
       telling.isAgain = false
       telling.wake = new AbortController()
       const fault = await this.#agree(app)
       if (fault === null || fault.isFinal || ++failures >= quietFailures) this.#say(app, fault)
+      if (!telling.isAgain) {
+        telling.answer?.resolve(fault)
+        telling.answer = null
+      }
       if (fault === null || fault.isFinal) continue
       await delay(fullJitter(failures, retry, Math.random), undefined, {
         signal: AbortSignal.any([signal, telling.wake.signal]),
@@ -86,6 +112,7 @@ export class LogDrains {
       telling.isAgain = true
     }
     this.#telling.delete(app)
+    telling.answer?.resolve(null)
   }
 
   /** In the app's log, once for each reason. */

@@ -244,18 +244,25 @@ test('what is no drain is refused', async () => {
 })
 
 test('what the logger refuses is told in the log of the app, once, and fails nothing', async () => {
-  expect((await config({ DEIS_LOG_DRAIN: 'syslog+tls://10.0.0.1:6514' })).status).toBe(201)
+  const { status, headers } = await config({ DEIS_LOG_DRAIN: 'syslog+tls://10.0.0.1:6514' })
+  const warning = '299 - "DEIS_LOG_DRAIN is kept but not in force: log drains may not send to 10.0.0.1"'
+  expect([status, headers.get('warning')]).toEqual([201, warning])
   const said = `ERROR [${app}]: DEIS_LOG_DRAIN is not in force: log drains may not send to 10.0.0.1`
   await stage.line(line => line === said)
-  expect((await config({ OTHER: 'x' })).status).toBe(201)
-  await config({ DEIS_LOG_DRAIN: 'syslog+tls://one.example.com:6514' })
+  expect((await config({ OTHER: 'x' })).headers.get('warning')).toBe(null)
+  const taken = await config({ DEIS_LOG_DRAIN: 'syslog+tls://one.example.com:6514' })
+  expect([taken.status, taken.headers.get('warning')]).toEqual([201, null])
   await drainIs('syslog+tls://one.example.com:6514')
   expect(stage.lines.filter(line => line === said).length).toBe(1)
 })
 
 test('a logger that was away is told; one that has forgotten, when the controller starts', async () => {
   await logger.close()
-  expect((await config({ DEIS_LOG_DRAIN: 'syslog+tls://one.example.com:6514' })).status).toBe(201)
+  const { status, headers } = await config({ DEIS_LOG_DRAIN: 'syslog+tls://one.example.com:6514' })
+  const warning = expect.stringMatching(
+    /^299 - "DEIS_LOG_DRAIN is kept but not in force: the logger cannot be reached /,
+  )
+  expect([status, headers.get('warning')]).toEqual([201, warning])
   await logger.open()
   await drainIs('syslog+tls://one.example.com:6514')
   await logger.call('DELETE', `/drains/${app}`)
