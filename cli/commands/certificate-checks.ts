@@ -28,3 +28,13 @@ export function covers({ san, common_name }: Pick<Certificate, 'san' | 'common_n
   const parent = wanted.slice(wanted.indexOf('.'))
   return names.map(name => name.toLowerCase()).some(name => name === wanted || name === `*${parent}`)
 }
+
+/** Whether the key is the certificate's. True too when that cannot be told: the controller judges what they are. */
+export async function belongs(key: string, certificate: string): Promise<boolean> {
+  const { createPrivateKey, X509Certificate } = await import('node:crypto')
+  try {
+    return new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key))
+  } catch {
+    return true
+  }
+}

@@ -9,7 +9,7 @@ import { AnswerFault, Fault, reasonOf } from '../fault.ts'
 import { labelLines, tableLines } from '../output/aligned.ts'
 import { dateText, spanText } from '../output/times.ts'
 import type { Certificate } from './app-records.ts'
-import { covers, expiryWarning } from './certificate-checks.ts'
+import { belongs, covers, expiryWarning } from './certificate-checks.ts'
 
 const nameArgument = { name: '<name>', count: 'one', help: 'the name of the certificate.' } as const
 const domainArgument = { name: '<domain>', count: 'one', help: 'the domain, which an app has already.' } as const
@@ -77,6 +77,10 @@ const add: Command = {
     )
     output.line('done')
     warnOfExpiry(context, added)
+    if (!(await belongs(key, certificate)))
+      output.warn(
+        `Warning: ${args.at(2)} is not the key of ${args.at(1)}: no router can use the certificate ${args.at(0)}.`,
+      )
   },
 }
 

@@ -48,15 +48,19 @@ export function certificates(
       const domain = call.params.domain ?? body.domain
       if (domain === undefined) throw new Refusal('illogical', 'domain is a required field')
       const app = await appOf(user, domain, 'POST')
-      await routing.change(app, async rows => {
+      const name = await routing.change(app, async rows => {
         const row = await rows.domains.find(domainOf(domain) ?? domain)
         if (row?.app !== app) throw missing('Domain')
         if (row.certificate !== null) throw new Refusal('conflict', 'Domain already has a certificate attached to it')
         await rows.domains.attach(row.domain, certificate.name)
+        return row.domain
       })
       appLog.line(app, `certificate ${certificate.name} attached to ${domain}`)
       appLog.audit({ who: user.username, what: 'cert.attach', app, details: { certificate: certificate.name, domain } })
-      return created()
+      if (name.includes('.')) return created()
+      // For clients that do not show what an answer says beside its body.
+      appLog.line(app, ofThePlatform(name), 'WARNING')
+      return created(undefined, ofThePlatform(name))
     },
   })
 
@@ -143,4 +147,12 @@ export function certificates(
     resource('/v2/certs/:name/domain', authentication.anyUser, { POST: attach }),
     resource('/v2/certs/:name/domain/:domain', authentication.anyUser, { POST: attach, DELETE: detach }, 'forbidden'),
   ]
+}
+
+/** Routers show the platform's certificate for names below its domain (router annotations contract), which dotless ones are. */
+function ofThePlatform(domain: string): string {
+  return (
+    `the certificate is kept but not in force: ${domain} is a name of the platform, which has a certificate of its own; ` +
+    'attach it to the whole name, after deis domains:add'
+  )
 }
