@@ -53,8 +53,22 @@ describe('section 1: bodies', () => {
 })
 
 test('section 4, Config: values are text', () => {
-  const values = ['a', '', 8000, 0.5, true, false, 2 ** 53, {}, [], null, 'a\0', '\udc00']
-  expect(values.map(textOfValue)).toEqual(['a', '', '8000', '0.5', 'True', 'False', null, null, null, null, null, null])
+  const values = ['a', '', 8000, 0.5, true, false, 2 ** 53, JSON.parse('1e400'), {}, [], null, 'a\0', '\udc00']
+  expect(values.map(textOfValue)).toEqual([
+    'a',
+    '',
+    '8000',
+    '0.5',
+    'True',
+    'False',
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+  ])
 })
 
 test('own ignores prototypes', () => {

@@ -76,8 +76,8 @@ export function textOfValue(value: unknown): string | null {
     case 'string':
       return textFault(value) === null ? value : null
     case 'number':
-      // Beyond this JSON has lost digits already.
-      return Number.isInteger(value) && !Number.isSafeInteger(value) ? null : String(value)
+      // Beyond this JSON has lost digits already, and all of `1e400`.
+      return !Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value)) ? null : String(value)
     case 'boolean':
       return value ? 'True' : 'False'
     default:
