@@ -29,6 +29,8 @@ const statusOf = {
 } as const satisfies Record<RefusalKind, number>
 
 export function answerOf(error: unknown): ErrorAnswer {
+  // What an app's own node says, in words of its own, is not it: the cause is.
+  if (error instanceof ClusterError && isDiskFull(error.cause)) return answerOf(noRoom(error))
   if (error instanceof ClusterError)
     return error.kind === 'taken'
       ? { status: 409, body: { detail: error.message }, headers: {} }

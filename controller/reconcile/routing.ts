@@ -3,6 +3,7 @@
 // that the cluster hears last.
 
 import { isDeepStrictEqual } from 'node:util'
+import { isDiskFull } from '#kit/full-disk.ts'
 import { Turnstile } from '#kit/turnstile.ts'
 import { type Cluster, ClusterError } from '../cluster/cluster.ts'
 import type { App, AppId } from '../domain/app.ts'
@@ -92,12 +93,13 @@ export class Routing {
   }
 }
 
-/** Settings and whitelists tell of a cluster that cannot be told with 400 (controller contract, section 1). */
+/** Settings and whitelists tell of a cluster that cannot be told with 400 (controller contract, section 1); a full disk stays one. */
 export async function illogicalIfUnavailable<T>(work: Promise<T>): Promise<T> {
   try {
     return await work
   } catch (error) {
-    if (error instanceof ClusterError) throw new Refusal('illogical', error.message, { cause: error })
+    if (error instanceof ClusterError && !isDiskFull(error.cause))
+      throw new Refusal('illogical', error.message, { cause: error })
     throw error
   }
 }

@@ -14,8 +14,8 @@ import { isGroupAlive, signalGroup } from './process-group.ts'
 export type Exit =
   | { readonly kind: 'exited'; readonly code: number }
   | { readonly kind: 'signalled'; readonly signal: NodeJS.Signals }
-  /** `reason`: a word of the system's, such as ENOENT. */
-  | { readonly kind: 'unstarted'; readonly reason: string }
+  /** `reason`: a word of the system's, such as ENOENT. `cause`: when it is ours, and not the command's. */
+  | { readonly kind: 'unstarted'; readonly reason: string; readonly cause?: unknown }
 
 /** As a clause. */
 export function explainExit(exit: Exit): string {
@@ -86,7 +86,7 @@ export class ChildGroup {
     signalGroup(this.pid, 'SIGKILL')
   }
 
-  async #follow({ child, fault, exit }: Started): Promise<Exit> {
+  async #follow({ child, fault, cause, exit }: Started): Promise<Exit> {
     if (child === null) return { kind: 'unstarted', reason: fault }
     const result = await exit
     if (this.pid === 0) return result
@@ -100,7 +100,7 @@ export class ChildGroup {
     if (this.#timer !== null) clearTimeout(this.#timer)
     await this.#finishOutput(child)
     this.#journal.remove(this.pid)
-    return fault === '' ? result : { kind: 'unstarted', reason: fault }
+    return fault === '' ? result : { kind: 'unstarted', reason: fault, cause }
   }
 
   async #finishOutput(child: ChildProcess): Promise<void> {
@@ -118,6 +118,7 @@ interface Started {
   readonly child: ChildProcess | null
   /** Why it does not run; empty: it does. */
   readonly fault: string
+  readonly cause?: unknown
   readonly exit: Promise<Exit>
 }
 
@@ -150,16 +151,18 @@ function start({ journal, app, name, command, directory, environment, output }: 
       if (stream) output.listen(stream)
     }
   let fault = ''
+  let cause: unknown
   if (child.pid !== undefined) {
     try {
       journal.add(child.pid, app, name)
       pass?.end('\n')
     } catch (error) {
       fault = `the journal cannot be written: ${reasonOf(error)}`
+      cause = error
       pass?.destroy()
     }
   }
-  return { child, fault, exit }
+  return { child, fault, cause, exit }
 }
 
 function reasonOf(error: unknown): string {

@@ -47,14 +47,14 @@ export async function runOnce(
   if (port !== null) ports.giveBack(port)
   signal.throwIfAborted()
   if (late.aborted) throw failed(name, `it was ended after ${longest / 60_000} minutes`)
-  if (exit.kind === 'unstarted') throw failed(name, `it cannot be started (${exit.reason})`)
+  if (exit.kind === 'unstarted') throw failed(name, `it cannot be started (${exit.reason})`, exit.cause)
   if (isTooLarge) collected.push(Buffer.from('\nMemory quota exceeded\n'))
   return { exitCode: exitCodeOf(exit), ...runOutput(collected.octets()) }
 }
 
 /** Controller contract, section 5, Apps: `<pod> (run): <why>`. */
-function failed(name: string, why: string): ClusterError {
-  return new ClusterError('failed', `${name} (run): ${why}`)
+function failed(name: string, why: string, cause?: unknown): ClusterError {
+  return new ClusterError('failed', `${name} (run): ${why}`, { cause })
 }
 
 class Collected {
