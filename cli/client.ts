@@ -9,7 +9,7 @@ import { Fault } from './fault.ts'
 import { secretless } from './secretless.ts'
 import type { Environment } from './surroundings.ts'
 import { ConnectionError, send } from './transport.ts'
-import { unreachable } from './unreachable.ts'
+import { hintAtRepeating, unreachable } from './unreachable.ts'
 
 const userAgent = `Deis Client v${version}`
 
@@ -110,7 +110,7 @@ export class Client {
     try {
       text = await textOf(message)
     } catch (error) {
-      throw this.#broken(error)
+      throw this.#broken(error, method)
     }
     this.#options.trace(`${message.statusCode} ${method} ${path}, ${text.length} characters`)
     return { status: message.statusCode ?? 0, text, version: versionOf(message), warnings: warningsOf(message) }
@@ -126,7 +126,7 @@ export class Client {
     try {
       for await (const text of message) each(text as string)
     } catch (error) {
-      if (!this.#options.signal.aborted) throw this.#broken(error)
+      if (!this.#options.signal.aborted) throw this.#broken(error, 'GET')
     }
   }
 
@@ -176,16 +176,16 @@ export class Client {
     try {
       return await send(outgoing, { env, sslVerify, signal: signals, patience: connectPatience })
     } catch (error) {
-      if (error instanceof ConnectionError) throw unreachable(this.controller, error)
+      if (error instanceof ConnectionError) throw unreachable(this.controller, error, method)
       throw error
     }
   }
 
-  #broken(error: unknown): Fault {
+  #broken(error: unknown, method: string): Fault {
     const reason = error instanceof Error ? error.message : String(error)
     return new Fault(`The answer of ${this.controller.href} broke off: ${reason}`, {
       cause: error,
-      hints: ['What was asked for may have been done all the same: look before you do it again.'],
+      hints: [hintAtRepeating(method)],
     })
   }
 

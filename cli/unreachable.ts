@@ -15,7 +15,13 @@ const untrusted = new Set([
   'ERR_TLS_CERT_ALTNAME_INVALID',
 ])
 
-export function unreachable({ href }: ControllerUrl, { cause, destination }: ConnectionError): Fault {
+/** After an answer that did not come, or not whole. */
+export function hintAtRepeating(method: string): string {
+  if (method === 'GET') return 'Nothing was to be changed: try again.'
+  return 'What was asked for may have been done all the same: look before you do it again.'
+}
+
+export function unreachable({ href }: ControllerUrl, { cause, destination }: ConnectionError, method: string): Fault {
   const error = innermost(cause)
   const { code = '' } = error
   const at = `${destination.hostname}:${destination.port}`
@@ -51,10 +57,7 @@ export function unreachable({ href }: ControllerUrl, { cause, destination }: Con
       )
     case 'ECONNRESET':
     case 'EPIPE':
-      return fault(
-        'the connection was closed before an answer came',
-        'What was asked for may have been done all the same: look before you do it again.',
-      )
+      return fault('the connection was closed before an answer came', hintAtRepeating(method))
     default:
       if (error.name === 'TimeoutError') return fault(`${at} did not answer in time`)
       return fault(error.message)

@@ -88,6 +88,8 @@ async function logIn(
 const logout: Command = {
   about: 'Logs out from a controller and clears the user session.',
   async run(context) {
+    // One that is broken may be something else, under the name of a profile.
+    await readProfile(context.profilePath)
     await removeProfile(context.profilePath)
     context.output.line('Logged out')
   },

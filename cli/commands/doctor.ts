@@ -3,7 +3,7 @@
 import type { Arguments } from '../arguments.ts'
 import { appOption, type Command, type Commands, jsonOption } from '../command.ts'
 import type { Context } from '../context.ts'
-import { checkController, checkKeys, checkProfile, checkToken, messageOf } from '../doctor/account.ts'
+import { adviceOf, checkController, checkKeys, checkProfile, checkToken, messageOf } from '../doctor/account.ts'
 import { checkBuilder, checkDomains, checkProcesses, checkRemote } from '../doctor/app.ts'
 import { type Check, fail, ok, warn } from '../doctor/check.ts'
 import { AnswerFault } from '../fault.ts'
@@ -36,7 +36,7 @@ async function* examine(context: Context, args: Arguments): AsyncGenerator<Check
   try {
     yield await checkProfile(path, await context.profile())
   } catch (error) {
-    yield fail('profile', messageOf(error), 'deis login <controller>')
+    yield fail('profile', messageOf(error), adviceOf(error, 'deis login <controller>'))
     return
   }
   const client = await context.client()

@@ -96,6 +96,7 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message.replaceAll('\n', ' ') : String(error)
 }
 
-function adviceOf(error: unknown, otherwise: string): string {
+/** What its error advises, where it does. */
+export function adviceOf(error: unknown, otherwise: string): string {
   return (error instanceof Fault ? error.hints[0] : undefined) ?? otherwise
 }

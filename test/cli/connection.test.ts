@@ -283,9 +283,12 @@ describe('what is no controller', () => {
       }),
     )
     await loggedIn(`http://127.0.0.1:${port}`)
-    expect((await deis('config -a shop')).err).toMatch(
-      /^Error: The answer of http:\/\/127\.0\.0\.1:\d+ broke off: aborted\nWhat was asked for may have been done/,
-    )
+    for (const [line, hint] of [
+      ['config:set A=1 -a shop', 'What was asked for may have been done all the same: look before you do it again.'],
+      // That a read may have been done is no reason to look.
+      ['config -a shop', 'Nothing was to be changed: try again.'],
+    ] as const)
+      expect((await deis(line)).err).toBe(`Error: The answer of http://127.0.0.1:${port} broke off: aborted\n${hint}\n`)
   })
 
   test('nobody there', async () => {
@@ -506,7 +509,9 @@ test('a log that breaks off is shown to its last letter', async () => {
   await loggedIn(`http://127.0.0.1:${port}`)
   const { code, out, err } = await deis('logs -a shop -f')
   expect([code, out]).toEqual([1, 'one\ntwo, and its e\n'])
-  expect(err).toMatch(/^Error: The answer of http:\/\/127\.0\.0\.1:\d+ broke off/)
+  expect(err).toMatch(
+    /^Error: The answer of http:\/\/127\.0\.0\.1:\d+ broke off.*\nNothing was to be changed: try again\.\n$/,
+  )
 })
 
 describe('--debug', () => {

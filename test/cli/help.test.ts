@@ -173,4 +173,26 @@ describe('profiles', () => {
       expect(await readFile(file, 'utf8')).toBe(text)
     }
   })
+
+  // It was removed without a word, whatever was in it.
+  test('a logout leaves it too', async () => {
+    const file = join(terminal.directory, 'bad.json')
+    await writeFile(file, '{"username":')
+    const { code, out, err } = await terminal.deis(`logout -c ${file}`)
+    expect([code, out, err.split('\n', 1)]).toEqual([
+      1,
+      '',
+      [`Error: The profile ${file} is not valid; it was left as it is`],
+    ])
+    expect(await readFile(file, 'utf8')).toBe('{"username":')
+  })
+
+  // It said to log in, which fails.
+  test('the doctor says how to go about it', async () => {
+    const file = join(terminal.directory, 'bad.json')
+    await writeFile(file, '{"username":')
+    expect((await terminal.deis(`doctor -c ${file}`)).out.split('\n', 1)).toEqual([
+      `fail  profile: The profile ${file} is not valid; it was left as it is -> Mend it, or remove it and log in again: deis login <controller>`,
+    ])
+  })
 })
