@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createLogger } from '#kit/log.ts'
 import { failOnLeaks } from '#test/support/leaks.ts'
@@ -97,6 +97,17 @@ test('a secret that is empty is named, and nothing is made in its place', async 
   await expect(start({})).rejects.toMatchObject({ exitCode: 64, message: expect.stringContaining(`${file} is empty`) })
   expect((await stat(file)).size).toBe(0)
 })
+
+// Only the builder's key came with advice; a certificate that is none was given to the router, which showed another.
+for (const name of ['platform.pem', 'registry/registry-token.pem', 'ssh/ssh-host-ed25519-key'])
+  test(`a secret that is broken is named, with what to do: ${name}`, async () => {
+    const file = join(data, 'secrets', name)
+    await mkdir(dirname(file), { recursive: true })
+    await writeFile(file, 'broken\n', { mode: 0o600 })
+    const error = await start({}).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ exitCode: 64, message: expect.stringContaining(file) })
+    expect((error as Error).message).toMatch(/: put back what was in it, or remove it and a new one is made$/)
+  })
 
 // The first to come could register as the administrator, and had all that the apps of others had left.
 for (const [name, spoil] of [

@@ -50,6 +50,7 @@ export class Platform {
   readonly #options: PlatformOptions
   readonly #failed = Promise.withResolvers<never>()
   #started = false
+  #secrets: Secrets | null = null
   #ports: PlatformPorts | null = null
   #router: Router | null = null
   #logger: (RunningService & LineSink) | null = null
@@ -73,7 +74,7 @@ export class Platform {
       return platform
     } catch (error) {
       await platform.stop().catch(() => {})
-      throw error
+      throw platform.#secrets?.advised(error) ?? error
     }
   }
 
@@ -100,6 +101,7 @@ export class Platform {
   async #start(): Promise<void> {
     const paths = dataPaths(this.#config.data)
     const secrets = new Secrets(paths.secrets)
+    this.#secrets = secrets
     const manifests = new Manifests(paths.manifests)
     manifests.prepare(secrets.certificate())
     const lines: LineSink = { write: line => this.#logger?.write(line) }

@@ -1,11 +1,14 @@
 // What the services keep from everybody else: made on the first start, and kept in the data directory.
 
-import { randomBytes } from 'node:crypto'
+import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { exitCode, StartupError } from '#kit/exit.ts'
 import { selfSign } from '#kit/self-signed.ts'
 import { platformDomain } from './names.ts'
+
+/** One that was given by hand may be lost with it: only its owner knows. */
+const advice = 'put back what was in it, or remove it and a new one is made'
 
 /** Days; what is trusted by hand should last. */
 const certificateDays = 3650
@@ -40,15 +43,29 @@ export class Secrets {
     return join(this.#directory, 'ssh')
   }
 
-  /** Of all names of the platform domain, signed by nobody but itself. */
+  /** What a service says of a file of ours, with what to do about it; other errors as they are. */
+  advised(error: unknown): unknown {
+    if (!(error instanceof StartupError) || error.message.includes(advice)) return error
+    if (!error.message.includes(join(this.#directory, '/'))) return error
+    return new StartupError(error.exitCode, `${error.message}: ${advice}`, { cause: error })
+  }
+
+  /** Of all names of the platform domain, signed by nobody but itself. Throws StartupError 64 for what is none. */
   certificate(): PlatformCertificate {
-    const text = this.#keep('platform.pem', () => {
+    const name = 'platform.pem'
+    const text = this.#keep(name, () => {
       const names = [`deis.${platformDomain}`, `*.${platformDomain}`, platformDomain]
       const { chain, key } = selfSign(names, certificateDays, Date.now())
       return `${key.trim()}\n${chain.trim()}\n`
     })
-    const at = text.indexOf('-----BEGIN CERTIFICATE-----')
-    return { key: text.slice(0, at), chain: text.slice(at) }
+    const at = Math.max(0, text.indexOf('-----BEGIN CERTIFICATE-----'))
+    const pair = { key: text.slice(0, at), chain: text.slice(at) }
+    if (!isPair(pair))
+      throw new StartupError(
+        exitCode.usage,
+        `${join(this.#directory, name)} does not hold a private key and then its certificate: ${advice}`,
+      )
+    return pair
   }
 
   /** One file for each, so that nothing is half there. */
@@ -57,10 +74,7 @@ export class Secrets {
     try {
       const kept = readFileSync(file, 'utf8')
       if (kept.trim() !== '') return kept
-      throw new StartupError(
-        exitCode.usage,
-        `${file} is empty: put back what was in it, or remove it and a new one is made`,
-      )
+      throw new StartupError(exitCode.usage, `${file} is empty: ${advice}`)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     }
@@ -68,5 +82,13 @@ export class Secrets {
     writeFileSync(`${file}.draft`, text, { mode: 0o600 })
     renameSync(`${file}.draft`, file)
     return text
+  }
+}
+
+function isPair({ key, chain }: PlatformCertificate): boolean {
+  try {
+    return new X509Certificate(chain).checkPrivateKey(createPrivateKey(key))
+  } catch {
+    return false
   }
 }
