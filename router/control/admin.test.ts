@@ -19,7 +19,7 @@ afterEach(async () => {
   server = null
 })
 
-async function start(pages: Partial<AdminPages> = {}, idleTimeout?: number): Promise<number> {
+async function start(pages: Partial<AdminPages> = {}, idleTimeout?: number, address = '127.0.0.1'): Promise<number> {
   const published = new Published(certificateOf('self-signed'))
   published.publish(
     patchOf({
@@ -34,7 +34,7 @@ async function start(pages: Partial<AdminPages> = {}, idleTimeout?: number): Pro
   )
   const object = { kind: 'Service', namespace: 'default', name: 'b' }
   server = await AdminServer.listen(
-    { flag: '--admin-port', address: '127.0.0.1', number: 0 },
+    { flag: '--admin-port', address, number: 0 },
     {
       health: () => ({ healthy: true, text: 'ok' }),
       metrics: async () => ({ contentType: 'text/plain; version=0.0.4; charset=utf-8', text: 'x 1\n' }),
@@ -97,6 +97,33 @@ for (const [path, status, type, body] of pages)
     expect(answer.headers['content-type']).toMatch(type)
     expect(answer.body).toMatch(body)
   })
+
+// A web site that gives its own name this machine's address could read everything here in the browser of who runs the platform.
+const names: readonly (readonly [host: string, status: number])[] = [
+  ['127.0.0.1:9090', 200],
+  ['127.0.0.1', 200],
+  ['[::1]:9090', 200],
+  ['localhost:9090', 200],
+  ['router.LOCALHOST.', 200],
+  ['', 200],
+  // Contract section 14: whoever probes may say anything that is no web site.
+  ['x', 200],
+  ['rebound.example:9090', 421],
+  ['127.0.0.1.example', 421],
+  ['localhost.example', 421],
+  ['localhost.x.example', 421],
+]
+for (const [host, status] of names)
+  test(`on this machine only, asked as ${host}`, async () => {
+    const { status: got, body } = await ask(await start(), '/routes', 'GET', { host })
+    expect(got).toBe(status)
+    if (status === 421) expect(body).toBe('ask by the address, or as localhost\n')
+  })
+
+test('who listens for others too has the name of a Service', async () => {
+  const port = await start({}, undefined, '0.0.0.0')
+  expect(await ask(port, '/routes', 'GET', { host: 'deis-router-admin:9090' })).toMatchObject({ status: 200 })
+})
 
 const accepts: readonly (readonly [accept: string, type: RegExp])[] = [
   ['text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8', /^text\/html/],

@@ -6,6 +6,9 @@
 // Prometheus come from elsewhere, and `/problems`, `/routes` and `/config` are how an operator looks into a pod. They
 // name hosts, apps and addresses of all tenants, but no secret; a NetworkPolicy is the place to keep tenants from them.
 // A browser that asks for `/` gets the status page, all others the list of the pages.
+//
+// Who listens on this machine only is asked by an address, or `localhost`. Another name with a dot is a web site's that has given it this
+// machine's address, so that its own script may read the answer in somebody's browser.
 
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
@@ -74,12 +77,15 @@ export class AdminServer implements AsyncDisposable {
     idleTimeout = standardIdleTimeout,
   ): Promise<AdminServer> {
     const asking = new Set<Socket>()
+    const isOwn = isLoopback(port.address)
     const server = createServer(
       { headersTimeout: 5000, requestTimeout: 10_000, connectionsCheckingInterval: 1000 },
       (request, response) => {
         asking.add(request.socket)
-        answer(request, pages, log).then(
-          page => send(request, response, page),
+        const page =
+          isOwn && !isOwnName(request.headers.host ?? '') ? Promise.resolve(foreign) : answer(request, pages, log)
+        page.then(
+          found => send(request, response, found),
           (error: unknown) => {
             log.error({ err: error, path: request.url }, 'an admin page failed')
             send(request, response, text(500, 'internal error\n'))
@@ -124,6 +130,15 @@ export class AdminServer implements AsyncDisposable {
 }
 
 const elsewhere = text(403, 'from this machine only\n')
+const foreign = text(421, 'ask by the address, or as localhost\n')
+
+/**
+ * Whether the Host is an address, a name that leads to this machine whoever is asked (RFC 6761, section 6.3), or one without
+ * a dot, which no web site has; or none.
+ */
+function isOwnName(host: string): boolean {
+  return host === '' || /^(?:\[[0-9a-f:.]+\]|[\d.]+|[\w-]+|(?:[\w-]+\.)+localhost\.?)(?::\d*)?$/i.test(host)
+}
 
 async function answer(request: IncomingMessage, pages: AdminPages, log: Logger): Promise<Page> {
   if (request.method !== 'GET' && request.method !== 'HEAD')
