@@ -56,11 +56,12 @@ export async function render(values: Values = {}, args: readonly string[] = []):
 }
 
 /** What helm tells the person who installs it. */
-export async function notes(values: Values = {}): Promise<string> {
+export async function notes(values: Values = {}, chart = chartDirectory): Promise<string> {
   // Helm shows the notes only of what it installs in a cluster; a template of ours shows them without one.
   const copy = await mkdtemp(join(tmpdir(), 'deis-chart-'))
   try {
-    await cp(chartDirectory, copy, { recursive: true })
+    // The chart `workflow` has a link to the router's.
+    await cp(chart, copy, { recursive: true, dereference: true })
     const object = 'apiVersion: v1\nkind: Notes\nmetadata: {name: notes}\ntext: '
     const text = '{{ include (print $.Template.BasePath "/NOTES.txt") . | quote }}\n'
     await writeFile(join(copy, 'templates/notes.yaml'), object + text)

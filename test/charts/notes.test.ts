@@ -3,6 +3,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { helm } from '../cluster/helm.ts'
 import { notes, type Values } from './chart.ts'
+import { workflowChart } from './workflow-chart.ts'
 
 beforeAll(() => helm(), 600_000)
 
@@ -44,6 +45,28 @@ describe('what helm says when it has installed', () => {
   for (const [name, values, says, not] of cases)
     test(name, async () => {
       const text = await notes(values)
+      for (const part of says) expect(text).toContain(part)
+      for (const part of not) expect(text).not.toContain(part)
+    })
+})
+
+// Somebody rendered the chart as it is, and no node could pull its images.
+describe('what the chart of the whole platform warns of', () => {
+  const images = {
+    workflow: { repository: 'registry.example.com/deis-workflow' },
+    builder: { repository: 'registry.example.com/deis-builder' },
+  }
+  const global = { platform_domain: 'apps.example.com' }
+  const noImages = 'WARNING: images.workflow.repository and images.builder.repository name no registry'
+  const noDomain = 'WARNING: global.platform_domain is empty'
+  const cases: readonly [name: string, values: Values, says: readonly string[], not: readonly string[]][] = [
+    ['defaults', {}, [noImages, noDomain], []],
+    ['images and a domain', { images, global }, ['http://deis.apps.example.com'], ['WARNING']],
+    ['only one of the images', { images: { workflow: images.workflow }, global }, [noImages], [noDomain]],
+  ]
+  for (const [name, values, says, not] of cases)
+    test(name, async () => {
+      const text = await notes(values, workflowChart)
       for (const part of says) expect(text).toContain(part)
       for (const part of not) expect(text).not.toContain(part)
     })
