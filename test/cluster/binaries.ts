@@ -8,6 +8,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { run, say } from './command.ts'
 import { withLock } from './lock.ts'
+import { unmountBelow } from './mounts.ts'
 
 /** Of every Kubernetes program; `kube/go.mod` names the same one. */
 const kubernetesVersion = 'v1.34.4'
@@ -54,11 +55,11 @@ export async function cached(
     await mkdir(cacheDirectory, { recursive: true })
     await withLock(join(cacheDirectory, `${name}.lock`), async () => {
       if (existsSync(entry)) return
+      // Also what others left half-made, as nobody else makes one now.
+      await removeUnused(name, keptDays)
       const aside = `${entry}.part`
-      await rm(aside, { recursive: true, force: true })
       await mkdir(aside)
       await fill(aside)
-      await removeUnused(name, keptDays)
       await rename(aside, entry)
     })
   }
@@ -69,9 +70,13 @@ export async function cached(
 
 async function removeUnused(name: string, keptDays: number): Promise<void> {
   for (const other of await readdir(cacheDirectory)) {
-    if (!/^-[0-9a-f]{16}$/.test(other.slice(name.length)) || !other.startsWith(name)) continue
+    if (!/^-[0-9a-f]{16}(?:\.part)?$/.test(other.slice(name.length)) || !other.startsWith(name)) continue
     const path = join(cacheDirectory, other)
-    if (Date.now() - (await stat(path)).mtimeMs > keptDays * day) await rm(path, { recursive: true, force: true })
+    const isUsed = !other.endsWith('.part') && Date.now() - (await stat(path)).mtimeMs <= keptDays * day
+    if (isUsed) continue
+    // An image that was being built has mounts.
+    await unmountBelow(path)
+    await rm(path, { recursive: true, force: true })
   }
 }
 

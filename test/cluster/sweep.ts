@@ -18,6 +18,7 @@ import { run } from './command.ts'
 import { removeControlGroup } from './control-groups.ts'
 import { killRecorded } from './daemon.ts'
 import { removeKubeRouterRules } from './kube-router.ts'
+import { unmountBelow } from './mounts.ts'
 import {
   bridgeName,
   containerdSocket,
@@ -48,6 +49,7 @@ export async function sweep(directory: string): Promise<void> {
 
 async function sweepNode(directory: string): Promise<void> {
   await endPods()
+  // The directory is removed with all that is in it.
   await unmountBelow(directory, runDirectory)
   await removePacketFilterRules(directory)
   await removeLinks()
@@ -100,17 +102,6 @@ function signal(pid: number, name: NodeJS.Signals): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
-}
-
-// Nothing may stay mounted: the directory is removed with all that is in it.
-async function unmountBelow(...directories: readonly string[]): Promise<void> {
-  const mounted = () =>
-    readFileSync('/proc/self/mounts', 'utf8')
-      .split('\n')
-      .map(line => (line.split(' ')[1] ?? '').replaceAll('\\040', ' '))
-      .filter(path => directories.some(directory => path.startsWith(`${directory}/`)))
-  for (const path of mounted().reverse()) await run('umount', ['-l', path])
-  if (mounted().length > 0) throw new Error(`still mounted: ${mounted().join(' ')}`)
 }
 
 async function removePacketFilterRules(directory: string): Promise<void> {
