@@ -49,6 +49,10 @@ const checksums = async () =>
 test('installed, upgraded, rolled back and removed', async () => {
   const notes = await release(['install', 'deis', workflowChart, '--create-namespace'], {
     global: { platform_domain: 'apps.example.com' },
+    images: {
+      workflow: { repository: 'registry.example.com/deis-workflow' },
+      builder: { repository: 'registry.example.com/deis-builder' },
+    },
   })
   expect(notes).toContain('deis register http://deis.apps.example.com')
   expect(notes).not.toContain('WARNING')

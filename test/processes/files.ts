@@ -5,7 +5,8 @@
 export const processTests: readonly string[] = [
   '**/killed.test.ts',
   'bench/proxy/probe.test.ts',
-  'test/builder/{local-life,platform}.test.ts',
+  'router/main.test.ts',
+  'test/builder/{local-life,platform,server}.test.ts',
   'test/controller/{crash,shutdown}.test.ts',
   'test/e2e/**/*.test.ts',
 ]

@@ -24,7 +24,8 @@ function ask({ at, path }) {
       if (PROXY_PROTOCOL === 'true' && at === ROUTER) socket.write('PROXY UNKNOWN\r\n')
       return socket
     }
-    const headers = { host: 'nobody.invalid', connection: 'close' }
+    // On its admin port a router may want to be called by its address.
+    const headers = { host: at === ADMIN ? at : 'nobody.invalid', connection: 'close' }
     const outgoing = request({ path, headers, createConnection, timeout: 5000 }, answer => {
       answer.resume()
       answer.on('end', () => resolve(answer.statusCode))
