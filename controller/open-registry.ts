@@ -41,7 +41,8 @@ export function leftImagesOf(registry: Registry | null, tokens: RegistryTokens |
 function signing(tokens: RegistryTokens): Authorize {
   return async ({ scope }) => {
     const [type, name, actions] = scope.split(':')
-    const access = type === 'repository' ? [{ type, name: name!, actions: actions!.split(',') } satisfies Grant] : []
+    const isKnown = type === 'repository' || type === 'registry'
+    const access = isKnown ? [{ type, name: name!, actions: actions!.split(',') } satisfies Grant] : []
     return (await tokens.sign('controller', access)).token
   }
 }

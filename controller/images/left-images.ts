@@ -29,11 +29,22 @@ export class RegistryLeftImages implements LeftImages {
     }
   }
 
+  /** What is below an app's name is the app's too. */
   async #remove(app: AppId, signal: AbortSignal): Promise<void> {
+    await this.#empty(app, signal)
+    const below = `${app}/`
+    for (let last: string | undefined = below; last?.startsWith(below); ) {
+      const page = await this.#registry.repositories(last, signal)
+      for (const repository of page) if (repository.startsWith(below)) await this.#empty(repository, signal)
+      last = page.at(-1)
+    }
+  }
+
+  async #empty(repository: string, signal: AbortSignal): Promise<void> {
     for (;;) {
-      const tags = await this.#registry.tags(app, signal)
+      const tags = await this.#registry.tags(repository, signal)
       if (tags.length === 0) return
-      for (const tag of tags) await this.#registry.deleteManifest(app, tag, signal)
+      for (const tag of tags) await this.#registry.deleteTagged(repository, tag, signal)
     }
   }
 }

@@ -3,6 +3,7 @@
 import { link, mkdir, readdir, readlink, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { compareText } from '#kit/compare-text.ts'
+import { each } from '#kit/each.ts'
 import { LayerError } from './layer.ts'
 
 /** Directories of lower layers that upper ones take away. */
@@ -50,13 +51,13 @@ export class MergedLayers {
     const entries = [...this.#entries].sort(([a], [b]) => compareText(a, b))
     for (const [path, { kind }] of entries) if (kind === 'directory') await mkdir(join(root, path))
     const rest = entries.filter(([, { kind }]) => kind !== 'directory')
-    const work = async (): Promise<void> => {
-      for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
-        const [path, { kind, file }] = next
+    await each(
+      rest,
+      async ([path, { kind, file }]) => {
         if (kind === 'symlink') await symlink(await readlink(file), join(root, path))
         else await link(file, join(root, path))
-      }
-    }
-    await Promise.all(Array.from({ length: atATime }, work))
+      },
+      atATime,
+    )
   }
 }

@@ -108,26 +108,24 @@ export class Registry {
 
   /** The first of its tags, as many as the registry likes to give; of a repository that is not there none. Throws RegistryError. */
   async tags(repository: string, signal: AbortSignal): Promise<readonly string[]> {
-    const target = `/v2/${repository}/tags/list?n=100`
-    const response = await this.request('GET', target, { scope: pull(repository), signal })
-    if (response.statusCode === 404) {
-      await drop(response)
-      return []
-    }
-    await expectStatus(response, [200], `the tags of ${repository}`)
-    const { tags } = JSON.parse((await readBounded(response.body, maxManifest)).toString()) as {
-      readonly tags: unknown
-    }
-    return Array.isArray(tags) ? tags.map(String) : []
+    return await this.#list(`/v2/${repository}/tags/list?n=100`, 'tags', pull(repository), signal)
   }
 
-  /** With all its tags. Nothing happens when it is not there. Throws RegistryError. */
-  async deleteManifest(repository: string, version: string, signal: AbortSignal): Promise<void> {
-    const found = await this.manifest(repository, version, signal)
-    if (found === null) return
-    const target = `/v2/${repository}/manifests/${found.digest}`
+  /** The first repositories after `last`, which need not be one, in the order of octets. Throws RegistryError. */
+  async repositories(last: string, signal: AbortSignal): Promise<readonly string[]> {
+    const query = new URLSearchParams({ n: '100', last })
+    return await this.#list(`/v2/_catalog?${query}`, 'repositories', catalog, signal)
+  }
+
+  /**
+   * The manifest of a tag with all its tags; of a tag without a manifest the tag. Nothing happens when it is not there. Throws
+   * RegistryError.
+   */
+  async deleteTagged(repository: string, tag: string, signal: AbortSignal): Promise<void> {
+    const found = await this.manifest(repository, tag, signal)
+    const target = `/v2/${repository}/manifests/${found?.digest ?? tag}`
     const response = await this.request('DELETE', target, { scope: pullDelete(repository), signal })
-    await expectStatus(response, [200, 202, 404], `a manifest of ${repository}`)
+    await expectStatus(response, [200, 202, 404], `tag ${tag} of ${repository}`)
     await drop(response)
   }
 
@@ -199,6 +197,18 @@ export class Registry {
     await this.#pool.destroy()
   }
 
+  async #list(target: string, key: string, scope: string, signal: AbortSignal): Promise<readonly string[]> {
+    const response = await this.request('GET', target, { scope, signal })
+    if (response.statusCode === 404) {
+      await drop(response)
+      return []
+    }
+    await expectStatus(response, [200], `the ${key}`)
+    const document = JSON.parse((await readBounded(response.body, maxManifest)).toString()) as Record<string, unknown>
+    const found = document[key]
+    return Array.isArray(found) ? found.map(String) : []
+  }
+
   async #send(
     method: Dispatcher.HttpMethod,
     target: string,
@@ -259,6 +269,8 @@ export function pull(repository: string): string {
 export function pullPush(repository: string): string {
   return `repository:${repository}:pull,push`
 }
+
+const catalog = 'registry:catalog:*'
 
 function pullDelete(repository: string): string {
   return `repository:${repository}:pull,delete`

@@ -8,13 +8,13 @@
 //
 // Cut short anywhere, it leaves only what the next run removes. When anything cannot be read, nothing is removed.
 
+import { each } from '#kit/each.ts'
 import type { Logger } from '#kit/log.ts'
 import type { ObjectStore } from '#store/store.ts'
 import type { Digest } from '../content/digest.ts'
 import { type Manifest, readManifest } from '../content/manifest.ts'
 import type { RepositoryName, Tag } from '../content/names.ts'
 import type { Blobs } from './blobs.ts'
-import { each } from './each.ts'
 import { type Freshness, isStale } from './freshness.ts'
 import type { Locks } from './locks.ts'
 import { type Manifests, readWhole } from './manifests.ts'

@@ -3,13 +3,13 @@
 // A push writes in the order that leaves nothing dangling when it is cut short: the manifest, its entry with its subject, and
 // the tag last. A removal takes the same way back.
 
+import { each } from '#kit/each.ts'
 import { MissingObjectError, type ObjectStore, type StoredObject } from '#store/store.ts'
 import { algorithmOf, type Digest, digestOf, parseDigest } from '../content/digest.ts'
 import { type Manifest, readManifest } from '../content/manifest.ts'
 import type { RepositoryName, Tag } from '../content/names.ts'
 import { RegistryError } from '../errors.ts'
 import type { Blobs } from './blobs.ts'
-import { each } from './each.ts'
 import { type Freshness, needsRenewal } from './freshness.ts'
 import type { Locks } from './locks.ts'
 import {

@@ -16,61 +16,29 @@ export function watchMetrics(watches: () => readonly WatchState[]): readonly Met
         { labels: { resource: 'secrets' }, value: ofSecrets(states.filter(isSecret)) },
       ]
     }
+  const state = (name: string, help: string, key: 'connected' | 'synced'): Metric => ({
+    ...{ name, help, type: 'gauge' },
+    read: perResource(
+      one => Number(one[key]),
+      states => Number(states.every(one => one[key])),
+    ),
+  })
+  const total = (name: string, help: string, key: 'events' | 'relists' | 'reconnects'): Metric => ({
+    ...{ name, help, type: 'counter' },
+    read: perResource(
+      one => one[key],
+      states => {
+        secrets.count(states)
+        return secrets[key]
+      },
+    ),
+  })
   return [
-    {
-      name: 'watch_connected',
-      type: 'gauge',
-      help: 'Whether the watch is open; of Secrets, whether all are.',
-      read: perResource(
-        ({ connected }) => Number(connected),
-        states => Number(states.every(({ connected }) => connected)),
-      ),
-    },
-    {
-      name: 'watch_synced',
-      type: 'gauge',
-      help: 'Whether the resource was read in full; of Secrets, whether all were.',
-      read: perResource(
-        ({ synced }) => Number(synced),
-        states => Number(states.every(({ synced }) => synced)),
-      ),
-    },
-    {
-      name: 'watch_events_total',
-      type: 'counter',
-      help: 'Changes that watches told of.',
-      read: perResource(
-        ({ events }) => events,
-        states => {
-          secrets.count(states)
-          return secrets.events
-        },
-      ),
-    },
-    {
-      name: 'watch_relists_total',
-      type: 'counter',
-      help: 'Lists after the first.',
-      read: perResource(
-        ({ relists }) => relists,
-        states => {
-          secrets.count(states)
-          return secrets.relists
-        },
-      ),
-    },
-    {
-      name: 'watch_reconnects_total',
-      type: 'counter',
-      help: 'Watches after the first.',
-      read: perResource(
-        ({ reconnects }) => reconnects,
-        states => {
-          secrets.count(states)
-          return secrets.reconnects
-        },
-      ),
-    },
+    state('watch_connected', 'Whether the watch is open; of Secrets, whether all are.', 'connected'),
+    state('watch_synced', 'Whether the resource was read in full; of Secrets, whether all were.', 'synced'),
+    total('watch_events_total', 'Changes that watches told of.', 'events'),
+    total('watch_relists_total', 'Lists after the first.', 'relists'),
+    total('watch_reconnects_total', 'Watches after the first.', 'reconnects'),
   ]
 }
 

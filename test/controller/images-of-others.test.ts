@@ -2,7 +2,10 @@
 // is as good as reading them, nor get them with the name of an app that is gone.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Registry } from '#kit/oci/registry.ts'
+import type { PackedImage } from '#builder/image/pack.ts'
+import { pushImage } from '#builder/image/push.ts'
+import { mediaType } from '#kit/oci/manifest.ts'
+import { digestOf, Registry } from '#kit/oci/registry.ts'
 import { BuildStage } from '#test/support/build-stage.ts'
 import { ControllerStage, quick } from '#test/support/controller-stage.ts'
 import { type OwnRegistry, startOwnRegistry } from '#test/support/own-registry.ts'
@@ -37,6 +40,13 @@ process.on('SIGTERM', () => process.exit(0))
 }
 const imageFor = async (app: string) => (await builds.build(files, { app })).image
 
+function emptyImage(): PackedImage {
+  const config = Buffer.from('{"rootfs":{"diff_ids":[]}}')
+  const described = { mediaType: mediaType.config, digest: digestOf(config), size: config.length }
+  const manifest = { schemaVersion: 2, mediaType: mediaType.manifest, config: described, layers: [] }
+  return { layers: [], config, manifest: Buffer.from(JSON.stringify(manifest)), size: 0 }
+}
+
 function deploy(app: string, image: string, token: string) {
   return stage.call('POST', `/v2/apps/${app}/builds/`, {
     token,
@@ -70,10 +80,17 @@ test('who takes the name of an app that is gone finds no image of it', async () 
   await stage.call('DELETE', '/v2/apps/shop/', { token: bob })
   const client = new Registry({ url: registry.url, authorize: null, userAgent: 'test' })
   const signal = AbortSignal.timeout(10_000)
+  // What is below its name is the app's too; what only begins like it is not.
+  for (const name of ['shop/cache', 'shop-2']) {
+    await pushImage(client, name, 'one', emptyImage(), { signal })
+    expect(await client.tags(name, signal)).toHaveLength(1)
+  }
   // A backup of the database may bring the app back.
   expect(await client.tags('shop', signal)).toEqual(['git-1a2b3c4d'])
   await stage.app(eve, 'shop')
   expect(await client.tags('shop', signal)).toEqual([])
+  expect(await client.tags('shop/cache', signal)).toEqual([])
+  expect(await client.tags('shop-2', signal)).toHaveLength(1)
   expect((await deploy('shop', image, eve)).status).toBe(400)
   await client.close()
 })

@@ -5,13 +5,7 @@ umask 077
 name="deis-$(date -u +%Y%m%dT%H%M%SZ).dump"
 part="/backups/.$name.part"
 trap 'rm -f "$part"' EXIT
-# A pod of this network that has just begun may be let through to the database a moment later.
-left=30
-until pg_isready --quiet ${DATABASE_URL:+--dbname="$DATABASE_URL"}; do
-  left=$((left - 1))
-  [ "$left" -gt 0 ] || break
-  sleep 1
-done
+await_database
 pg_dump --format=custom --no-owner --no-privileges --file="$part" ${DATABASE_URL:+--dbname="$DATABASE_URL"}
 # What cannot be read again is no backup.
 pg_restore --list "$part" > /dev/null

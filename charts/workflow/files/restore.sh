@@ -11,13 +11,7 @@ case "$name" in
 esac
 [ -f "/backups/$name" ] || { echo "there is no backup $name; there are:" >&2; ls -1 /backups >&2; exit 1; }
 echo "restoring $name"
-# A pod of this network that has just begun may be let through to the database a moment later.
-left=30
-until pg_isready --quiet ${DATABASE_URL:+--dbname="$DATABASE_URL"}; do
-  left=$((left - 1))
-  [ "$left" -gt 0 ] || break
-  sleep 1
-done
+await_database
 pg_restore --clean --if-exists --no-owner --no-privileges --single-transaction --exit-on-error \
   --dbname="${DATABASE_URL:-$PGDATABASE}" "/backups/$name"
 echo "restored $name"

@@ -93,3 +93,14 @@ for (const [name, parts, isSame] of same)
     expect(hash).toMatch(/^[0-9a-f]{10}$/)
     expect(hashOf(spec({ config: { values }, ...parts })) === hash).toBe(isSame)
   })
+
+test('an image that says where HOME and TMPDIR are does not share them with other runs; the config may', () => {
+  const ofImage = { HOME: '/root', TMPDIR: '/var/tmp', COLOUR: 'red' }
+  const of = (values: Record<string, string>) => {
+    const app = desired({ image: '/app', procfile: { web: 'web' }, config: { values } })
+    return specOf(app, app.release!, 'web', { ...options, environment: ofImage }).environment
+  }
+  const { HOME, TMPDIR, COLOUR } = of({})
+  expect([HOME, TMPDIR, COLOUR]).toEqual([undefined, undefined, 'red'])
+  expect(of({ HOME: '/data' }).HOME).toBe('/data')
+})

@@ -69,7 +69,9 @@ function localEnvironment(
   { environment, path, language }: SpecOptions,
 ): Readonly<Record<string, string>> {
   const { PORT: _, ...given } = environmentOf(app, release)
-  const all = { ...environment, PATH: path, LANG: language, ...given }
+  // Of the machine that the image was made for: each run has its own.
+  const { HOME: _home, TMPDIR: _temporary, ...ofImage } = environment
+  const all = { ...ofImage, PATH: path, LANG: language, ...given }
   return Object.fromEntries(Object.entries(all).sort(([a], [b]) => compareText(a, b)))
 }
 

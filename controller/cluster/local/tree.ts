@@ -2,6 +2,7 @@
 
 import { chmod, constants, copyFile, link, mkdir, readdir, readlink, stat, symlink, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
+import { each } from '#kit/each.ts'
 
 /** Files that are copied at a time. */
 const atATime = 8
@@ -18,6 +19,7 @@ export async function copyTree(from: string, to: string, signal: AbortSignal): P
   const firsts = new Map<bigint, string>()
   const others: (readonly [first: string, path: string])[] = []
   const copy = async (path: string): Promise<void> => {
+    signal.throwIfAborted()
     const [source, target] = [join(from, path), join(to, path)]
     const { ino, nlink, mode, atime, mtime } = await stat(source, { bigint: true })
     const first = firsts.get(ino)
@@ -30,19 +32,7 @@ export async function copyTree(from: string, to: string, signal: AbortSignal): P
     await chmod(target, Number(mode & 0o777n) | constants.S_IWUSR)
     await utimes(target, atime, mtime)
   }
-  const work = async (): Promise<void> => {
-    try {
-      for (let next = files.pop(); next !== undefined; next = files.pop()) {
-        signal.throwIfAborted()
-        await copy(next)
-      }
-    } catch (error) {
-      files.length = 0
-      throw error
-    }
-  }
-  const results = await Promise.allSettled(Array.from({ length: atATime }, work))
-  for (const result of results) if (result.status === 'rejected') throw result.reason
+  await each(files, copy, atATime)
   for (const [first, path] of others) await link(join(to, first), join(to, path))
 }
 

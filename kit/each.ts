@@ -1,4 +1,4 @@
-// Many small things of the store, some of them at once.
+// Many small things, some of them at once.
 
 const atOnce = 16
 
